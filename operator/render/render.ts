@@ -1,0 +1,14 @@
+import type { Resolved } from '../api/resolved.ts';
+import type { KubernetesObject } from './object.ts';
+
+/**
+ * The children of a Registry in the order in which they are applied: what a Pod needs comes before the Deployment. Pure: the
+ * same Registry gives the same bytes.
+ *
+ * The Secret with the key of upload states is not among them (its value is random): the reconciler makes it once. The claim of
+ * `claimTemplate` is among them, but belongs to the Registry only under deletionPolicy Delete: pruning leaves every
+ * PersistentVolumeClaim alone.
+ */
+export function render(_resolved: Resolved): readonly KubernetesObject[] {
+  return [];
+}
