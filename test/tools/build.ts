@@ -1,0 +1,57 @@
+/**
+ * Builds the tools ahead of the tests that use them.
+ *
+ *   node test/tools/build.ts [GROUP...]   builds the groups (default: all) and prints the time of each
+ *   node test/tools/build.ts --list       shows what is there, what is not yet, and what this machine cannot have
+ *   node test/tools/build.ts --prune      removes what the present sources no longer use
+ */
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cacheRoot, ensure, find, prune } from './cache.ts';
+import { type GroupName, groupNames, groups } from './groups.ts';
+
+async function list(names: GroupName[]): Promise<number> {
+  console.log(`in ${cacheRoot()}:`);
+  for (const name of names) {
+    const found = await find(name);
+    const programs = Object.keys(groups[name].programs).join(' ');
+    if (!found) console.log(`not built    ${name}: ${programs} (${groups[name].takes})`);
+    else if ('reason' in found) console.log(`unavailable  ${name}: ${programs} (${found.reason})`);
+    else {
+      const versions = [...new Set(Object.entries(found.versions).map(([of, version]) => `${of} ${version}`))].join(
+        ', ',
+      );
+      console.log(`built        ${basename(found.folder)} in ${found.seconds} s: ${versions}`);
+    }
+  }
+  return 0;
+}
+
+async function build(names: GroupName[]): Promise<number> {
+  let failed = 0;
+  for (const name of names) {
+    const built = await ensure(name, { progress: (line) => console.error(`tools: ${line}`) });
+    if ('reason' in built) {
+      failed++;
+      console.log(`${name}: not available: ${built.reason}`);
+    } else {
+      console.log(`${name}: ready, made in ${built.seconds} s`);
+    }
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { list: { type: 'boolean' }, prune: { type: 'boolean' } },
+});
+const known = groupNames();
+const unknown = positionals.filter((name) => !known.some((group) => group === name));
+if (unknown.length > 0) {
+  console.error(`no such group: ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  process.exitCode = 2;
+} else {
+  const chosen = positionals.length > 0 ? known.filter((name) => positionals.includes(name)) : known;
+  if (values.prune) console.log((await prune()).join('\n') || 'nothing to remove');
+  else process.exitCode = await (values.list ? list : build)(chosen);
+}
