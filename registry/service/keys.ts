@@ -1,0 +1,63 @@
+/**
+ * Every path in the store is made here. The tree is Distribution's; what is ours beside it is marked with *, is ignored by
+ * Distribution's walks and garbage collection, and can be deleted and made again from the rest.
+ *
+ *     /docker/registry/v2/
+ *       blobs/ALG/HH/HEX/data                                bytes of layers, configurations and manifests
+ *       repositories/NAME/
+ *         _layers/ALG/HEX/link                               membership of a blob; a non-canonical one links to sha256
+ *         _manifests/revisions/ALG/HEX/link                  membership of a manifest
+ *         _manifests/tags/TAG/current/link                   what the tag points to
+ *         _manifests/tags/TAG/index/ALG/HEX/link             everything the tag ever pointed to
+ *         _uploads/UUID/{startedat,data}                     an unfinished upload
+ *         _uploads/UUID/progress                           * its size and SHA-256 so far
+ *         _referrers/ALG/HEX/ALG.HEX                       * descriptor of a manifest whose subject is ALG:HEX
+ *         _referrers/scanned                               * revisions that were looked at for a subject
+ *       _berth/places/ALG/HH/HEX                           * repositories that have a blob, for mounts without `from`
+ */
+import { algorithmOf, type Digest, encodedOf, parseDigest } from '../oci/digest.ts';
+import type { RepositoryName, Tag } from '../oci/name.ts';
+
+const root = '/docker/registry/v2';
+export const repositoriesRoot = `${root}/repositories`;
+
+const split = (digest: Digest): string => `${algorithmOf(digest)}/${encodedOf(digest)}`;
+const sharded = (digest: Digest): string =>
+  `${algorithmOf(digest)}/${encodedOf(digest).slice(0, 2)}/${encodedOf(digest)}`;
+
+export const blobData = (digest: Digest): string => `${root}/blobs/${sharded(digest)}/data`;
+export const places = (digest: Digest): string => `${root}/_berth/places/${sharded(digest)}`;
+
+export const repository = (name: RepositoryName): string => `${repositoriesRoot}/${name}`;
+export const manifests = (name: RepositoryName): string => `${repository(name)}/_manifests`;
+
+export const layerLink = (name: RepositoryName, digest: Digest): string =>
+  `${repository(name)}/_layers/${split(digest)}/link`;
+
+export const revisions = (name: RepositoryName, algorithm: string): string =>
+  `${manifests(name)}/revisions/${algorithm}`;
+export const revision = (name: RepositoryName, digest: Digest): string =>
+  `${manifests(name)}/revisions/${split(digest)}`;
+export const revisionLink = (name: RepositoryName, digest: Digest): string => `${revision(name, digest)}/link`;
+
+export const tags = (name: RepositoryName): string => `${manifests(name)}/tags`;
+export const tag = (name: RepositoryName, tagName: Tag | string): string => `${tags(name)}/${tagName}`;
+export const tagCurrent = (name: RepositoryName, tagName: Tag | string): string =>
+  `${tag(name, tagName)}/current/link`;
+export const tagIndex = (name: RepositoryName, tagName: Tag, digest: Digest): string =>
+  `${tag(name, tagName)}/index/${split(digest)}/link`;
+
+export const uploads = (name: RepositoryName): string => `${repository(name)}/_uploads`;
+export const upload = (name: RepositoryName, id: string): string => `${uploads(name)}/${id}`;
+export const uploadData = (name: RepositoryName, id: string): string => `${upload(name, id)}/data`;
+export const uploadStartedAt = (name: RepositoryName, id: string): string => `${upload(name, id)}/startedat`;
+export const uploadProgress = (name: RepositoryName, id: string): string => `${upload(name, id)}/progress`;
+
+export const referrers = (name: RepositoryName, subject: Digest): string =>
+  `${repository(name)}/_referrers/${split(subject)}`;
+export const referrer = (name: RepositoryName, subject: Digest, digest: Digest): string =>
+  `${referrers(name, subject)}/${algorithmOf(digest)}.${encodedOf(digest)}`;
+export const referrersScanned = (name: RepositoryName): string => `${repository(name)}/_referrers/scanned`;
+
+/** The digest whose entry in `_referrers/ALG/HEX/` is called so. */
+export const referrerDigest = (entry: string): Digest | undefined => parseDigest(entry.replace('.', ':'));

@@ -1,0 +1,26 @@
+/** Link files: small objects whose whole content is a digest (written without a newline, as Distribution does; one is tolerated). */
+import { type Digest, parseDigest } from '../oci/digest.ts';
+import type { Logger } from '../log.ts';
+import type { Cancellable, Put, Store } from '../storage/store.ts';
+
+export interface Links {
+  /**
+   * Where a link points. A damaged one (empty after a crash of another program, garbage) counts as absent and is loud;
+   * the next push writes it anew.
+   */
+  resolve(path: string, options: Cancellable): Promise<Digest | undefined>;
+}
+
+export function createLinks(store: Store, log: Logger): Links {
+  return {
+    async resolve(path, options) {
+      const content = await store.read(path, options);
+      if (content === undefined) return undefined;
+      const digest = parseDigest(content.toString('latin1').trim());
+      if (digest === undefined) log.warn({ path }, 'damaged link file is treated as absent');
+      return digest;
+    },
+  };
+}
+
+export const link = (path: string, target: Digest): Put => ({ path, content: Buffer.from(target, 'latin1') });

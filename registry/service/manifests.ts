@@ -1,0 +1,167 @@
+/**
+ * Manifests of a repository (distribution specification, "Pulling manifests", "Pushing manifests", "Deleting manifests").
+ *
+ * Order of a push: bytes, revision link, tag history and side indexes, all durable; then the tags, last. So a tag that is
+ * seen always has its manifest, and a crash leaves at most content that nothing points to.
+ */
+import { LRUCache } from 'lru-cache';
+import { algorithmOf, canonical, type Digest, digestBytes } from '../oci/digest.ts';
+import { fault } from '../oci/error.ts';
+import { type Manifest, type ManifestMediaType, parseManifest } from '../oci/manifest.ts';
+import type { RepositoryName, Tag } from '../oci/name.ts';
+import type { Logger } from '../log.ts';
+import type { Cancellable, Store } from '../storage/store.ts';
+import type { Catalog } from './catalog.ts';
+import type { Content } from './content.ts';
+import * as keys from './keys.ts';
+import { maxManifestSize } from './limits.ts';
+import { type Links, link } from './links.ts';
+import type { Locks } from './locks.ts';
+import type { References } from './references.ts';
+import type { Referrers } from './referrers.ts';
+import type { Tags } from './tags.ts';
+
+export interface StoredManifest {
+  readonly digest: Digest;
+  readonly mediaType: ManifestMediaType;
+  readonly bytes: Buffer;
+}
+
+export type Reference = { readonly digest: Digest } | { readonly tag: Tag };
+
+export interface PushedManifest {
+  readonly digest: Digest;
+  /** The subject's digest as the manifest wrote it. */
+  readonly subject: string | undefined;
+}
+
+export interface Push {
+  readonly reference: Reference;
+  /** Tags named beside a digest. */
+  readonly tags: readonly Tag[];
+  readonly mediaType: ManifestMediaType;
+  readonly bytes: Buffer;
+}
+
+export interface Manifests {
+  get(name: RepositoryName, reference: Reference, options: Cancellable): Promise<StoredManifest | undefined>;
+  put(name: RepositoryName, push: Push, options: Cancellable): Promise<PushedManifest>;
+  /** A digest goes with every tag on it; a tag goes alone. `false` if there was nothing. */
+  remove(name: RepositoryName, reference: Reference, options: Cancellable): Promise<boolean>;
+}
+
+export interface ManifestsDependencies {
+  readonly store: Store;
+  readonly links: Links;
+  readonly content: Content;
+  readonly locks: Locks;
+  readonly tags: Tags;
+  readonly references: References;
+  readonly referrers: Referrers;
+  readonly catalog: Catalog;
+  readonly log: Logger;
+}
+
+export function createManifests(dependencies: ManifestsDependencies): Manifests {
+  const { store, links, content, locks, tags, references, referrers, catalog, log } = dependencies;
+  const types = new LRUCache<Digest, ManifestMediaType>({ max: 50_000 });
+  /** Where a tag pointed last: lets both links be looked at in one go. Never believed without them. */
+  const guesses = new LRUCache<string, Digest>({ max: 50_000 });
+
+  const isRevision = async (name: RepositoryName, digest: Digest, options: Cancellable) =>
+    (await links.resolve(keys.revisionLink(name, digest), options)) === digest;
+
+  async function find(name: RepositoryName, reference: Reference, options: Cancellable): Promise<Digest | undefined> {
+    if ('digest' in reference) {
+      return (await isRevision(name, reference.digest, options)) ? reference.digest : undefined;
+    }
+    const key = `${name} ${reference.tag}`;
+    const guess = guesses.get(key);
+    const [digest, guessed] = await Promise.all([
+      tags.resolve(name, reference.tag, options),
+      guess !== undefined && isRevision(name, guess, options),
+    ]);
+    if (digest === undefined) return undefined;
+    if (digest === guess) return guessed ? digest : undefined;
+    guesses.set(key, digest);
+    return (await isRevision(name, digest, options)) ? digest : undefined;
+  }
+
+  async function get(name: RepositoryName, reference: Reference, options: Cancellable) {
+    const digest = await find(name, reference, options);
+    if (digest === undefined) return undefined;
+    const bytes = await content.read(digest, maxManifestSize, options);
+    if (bytes === undefined) return undefined;
+    const mediaType = types.get(digest) ?? typeOf(digest, bytes);
+    return mediaType === undefined ? undefined : { digest, mediaType, bytes };
+  }
+
+  /** Types are stored nowhere: they are found in the bytes, as Distribution does. */
+  function typeOf(digest: Digest, bytes: Buffer): ManifestMediaType | undefined {
+    try {
+      const { mediaType } = parseManifest(bytes);
+      types.set(digest, mediaType);
+      return mediaType;
+    } catch (error) {
+      log.warn({ digest, reason: (error as Error).message }, 'stored manifest cannot be read and is treated as absent');
+      return undefined;
+    }
+  }
+
+  async function write(name: RepositoryName, digest: Digest, manifest: Manifest, push: Push, options: Cancellable) {
+    const names = 'tag' in push.reference ? [push.reference.tag] : push.tags;
+    await store.putAll(
+      [
+        { path: keys.blobData(digest), content: push.bytes },
+        link(keys.revisionLink(name, digest), digest),
+        ...tags.history(name, names, digest),
+        ...referrers.entry(name, digest, manifest, push.bytes.length),
+      ],
+      options,
+    );
+    if (names.length > 0) await tags.point(name, names, digest, options);
+    return names;
+  }
+
+  async function put(name: RepositoryName, push: Push, options: Cancellable): Promise<PushedManifest> {
+    const manifest = parseManifest(push.bytes, push.mediaType);
+    const asked = 'digest' in push.reference ? push.reference.digest : undefined;
+    const digest = digestBytes(asked === undefined ? canonical : algorithmOf(asked), push.bytes);
+    if (asked !== undefined && asked !== digest) {
+      throw fault('DIGEST_INVALID', 'the manifest does not match the digest', { digest: asked });
+    }
+    await references.check(name, manifest, options);
+    await locks.shared(name, async () => {
+      const names = await write(name, digest, manifest, push, options);
+      // Another replica's DELETE of this digest may have come between the two steps; then the push is the later one.
+      if (names.length > 0 && !(await isRevision(name, digest, options))) {
+        await write(name, digest, manifest, push, options);
+      }
+    });
+    types.set(digest, manifest.mediaType);
+    content.keep(digest, push.bytes);
+    referrers.noteScanned(name, digest);
+    catalog.note(name);
+    return { digest, subject: manifest.subject?.digest };
+  }
+
+  async function removeDigest(name: RepositoryName, digest: Digest, options: Cancellable): Promise<boolean> {
+    if (!(await isRevision(name, digest, options))) return false;
+    for (const tag of await tags.pointingTo(name, digest, options)) {
+      // Asked again: a push elsewhere may have moved it meanwhile, and was told 201.
+      if ((await tags.resolve(name, tag, options)) === digest) await tags.remove(name, tag, options);
+    }
+    return store.delete(keys.revision(name, digest), options);
+  }
+
+  return {
+    get,
+    put,
+    remove: (name, reference, options) =>
+      locks.exclusive(name, () =>
+        'digest' in reference
+          ? removeDigest(name, reference.digest, options)
+          : tags.remove(name, reference.tag, options),
+      ),
+  };
+}

@@ -1,0 +1,156 @@
+/**
+ * Uploads: bytes arrive in any number of pieces and become a blob when their digest is right (distribution specification,
+ * "Pushing blobs"). All state that another replica needs lies in the store; what is kept here (a running hash) only saves
+ * reading the bytes again.
+ */
+import { LRUCache } from 'lru-cache';
+import { type Algorithm, algorithmOf, canonical, type Digest } from '../oci/digest.ts';
+import { fault } from '../oci/error.ts';
+import type { RepositoryName } from '../oci/name.ts';
+import type { Cancellable, Store, Upload } from '../storage/store.ts';
+import * as keys from './keys.ts';
+import { link } from './links.ts';
+import type { Locks } from './locks.ts';
+import type { Places } from './places.ts';
+import { type Progress, readDigests, recordProgress, recordedProgress, startProgress } from './progress.ts';
+
+/** One request's part in an upload. */
+export interface Piece {
+  /** The stored size that the client believes in, if it says; anything else is RANGE_INVALID and changes nothing. */
+  readonly expectedOffsets: readonly number[];
+  /** Bytes that the client announced, if it did; anything else is SIZE_INVALID and is taken back. */
+  readonly expectedLength: number | undefined;
+  readonly source: AsyncIterable<Uint8Array>;
+}
+
+export interface UploadStatus {
+  readonly id: string;
+  /** Bytes stored. */
+  readonly size: number;
+}
+
+export interface Uploads {
+  /** `algorithm`: what the client says it will use; a hint that binds nobody. */
+  begin(name: RepositoryName, algorithm: Algorithm | undefined, options: Cancellable): Promise<UploadStatus>;
+  status(name: RepositoryName, id: string, options: Cancellable): Promise<UploadStatus>;
+  append(name: RepositoryName, id: string, piece: Piece, options: Cancellable): Promise<UploadStatus>;
+  /** The last piece, which may be empty. A digest that does not match is DIGEST_INVALID and ends the upload. */
+  finish(name: RepositoryName, id: string, digest: Digest, piece: Piece, options: Cancellable): Promise<void>;
+  cancel(name: RepositoryName, id: string, options: Cancellable): Promise<void>;
+}
+
+export interface UploadsDependencies {
+  readonly store: Store;
+  readonly locks: Locks;
+  readonly places: Places;
+  readonly newId: () => string;
+  readonly now: () => Date;
+}
+
+/** Running hashes kept; the least used is dropped, and its upload read back at commit. */
+const maxRunning = 4096;
+
+export function createUploads({ store, locks, places, newId, now }: UploadsDependencies): Uploads {
+  const running = new LRUCache<string, Progress>({ max: maxRunning });
+
+  const session = (name: RepositoryName, id: string): Upload => store.resumeUpload(keys.uploadData(name, id));
+
+  async function sizeOf(upload: Upload, id: string, options: Cancellable): Promise<number> {
+    const size = await upload.size(options);
+    if (size === undefined) throw fault('BLOB_UPLOAD_UNKNOWN', undefined, { uuid: id });
+    return size;
+  }
+
+  /** Takes a piece; resolves with the hashes over everything stored, or `undefined` if they were not kept. */
+  async function take(upload: Upload, id: string, piece: Piece, options: Cancellable) {
+    const offset = await sizeOf(upload, id, options);
+    if (piece.expectedOffsets.some((expected) => expected !== offset)) {
+      throw fault('RANGE_INVALID', `the upload has ${offset} bytes; go on from there`, { offset });
+    }
+    const kept = running.get(id);
+    const before = kept?.offset === offset ? kept : offset === 0 ? startProgress(undefined) : undefined;
+    // Forgotten until the piece is stored whole: a torn one leaves the hash ahead of the bytes.
+    running.delete(id);
+    const after = before?.copy();
+    const size = await upload.append(offset, piece.source, { ...options, onChunk: (chunk) => after?.update(chunk) });
+    if (piece.expectedLength !== undefined && size - offset !== piece.expectedLength) {
+      await upload.truncate(offset, options);
+      if (before) running.set(id, before);
+      throw fault('SIZE_INVALID', `${piece.expectedLength} bytes were announced and ${size - offset} came`);
+    }
+    const progress = after?.offset === size ? after : undefined;
+    if (progress) running.set(id, progress);
+    return { size, progress };
+  }
+
+  async function digests(name: RepositoryName, id: string, upload: Upload, state: Taken, wanted: Algorithm, options: Cancellable) {
+    const found = state.progress?.digests() ?? (await recordedProgress(store, name, id, state.size, options));
+    const missing = [canonical, wanted].filter((algorithm) => !found.has(algorithm));
+    for (const [algorithm, digest] of await readDigests(upload, missing, options)) found.set(algorithm, digest);
+    return found;
+  }
+
+  const drop = (name: RepositoryName, id: string, options: Cancellable): Promise<boolean> => {
+    running.delete(id);
+    return store.delete(keys.upload(name, id), options);
+  };
+
+  return {
+    async begin(name, algorithm, options) {
+      const id = newId();
+      // The date first: a folder without it would never be purged.
+      const startedAt = Buffer.from(now().toISOString().replace(/\.\d+Z$/, 'Z'), 'latin1');
+      await store.put(keys.uploadStartedAt(name, id), startedAt, { ...options, durable: false });
+      await store.beginUpload(keys.uploadData(name, id), options);
+      running.set(id, startProgress(algorithm));
+      return { id, size: 0 };
+    },
+
+    async status(name, id, options) {
+      return { id, size: await sizeOf(session(name, id), id, options) };
+    },
+
+    append: (name, id, piece, options) =>
+      locks.exclusive(id, async () => {
+        const upload = session(name, id);
+        const { size, progress } = await take(upload, id, piece, options);
+        // Flushed before it is recorded, so that after a power loss a record never vouches for bytes that are gone.
+        await upload.flush(options);
+        if (progress) await recordProgress(store, name, id, progress, options);
+        return { id, size };
+      }),
+
+    finish: (name, id, digest, piece, options) =>
+      locks.exclusive(id, async () => {
+        const upload = session(name, id);
+        const state = await take(upload, id, piece, options);
+        const found = await digests(name, id, upload, state, algorithmOf(digest), options);
+        const stored = found.get(canonical);
+        if (stored === undefined || found.get(algorithmOf(digest)) !== digest) {
+          await drop(name, id, options);
+          throw fault('DIGEST_INVALID', 'the content does not match the digest; the upload was removed', { digest });
+        }
+        // Together, since they wait for the same device: a link without bytes counts as absent, so any crash is harmless.
+        const members = digest === stored ? [digest] : [stored, digest];
+        await Promise.all([
+          upload.commit(keys.blobData(stored), options),
+          store.putAll(
+            members.map((member) => link(keys.layerLink(name, member), stored)),
+            options,
+          ),
+        ]);
+        await Promise.all([drop(name, id, options), ...members.map((member) => places.note(member, name, options))]);
+      }),
+
+    cancel: (name, id, options) =>
+      locks.exclusive(id, async () => {
+        await sizeOf(session(name, id), id, options);
+        await drop(name, id, options);
+      }),
+  };
+}
+
+interface Taken {
+  readonly size: number;
+  readonly progress: Progress | undefined;
+}
