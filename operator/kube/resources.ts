@@ -16,6 +16,7 @@ export const resources = {
   deployment: resource('apps/v1', 'Deployment', 'deployments'),
   service: resource('v1', 'Service', 'services'),
   secret: resource('v1', 'Secret', 'secrets'),
+  configMap: resource('v1', 'ConfigMap', 'configmaps'),
   serviceAccount: resource('v1', 'ServiceAccount', 'serviceaccounts'),
   claim: resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims'),
   pod: resource('v1', 'Pod', 'pods'),
