@@ -49,7 +49,8 @@ function type(schema: Schema): string {
   if (schema['x-kubernetes-preserve-unknown-fields']) return 'any object';
   if (schema['x-kubernetes-int-or-string']) return 'integer or string';
   if (schema.items) return list(schema);
-  if (schema.additionalProperties) return `map of ${type(schema.additionalProperties)}, at most ${schema.maxProperties}`;
+  if (schema.additionalProperties)
+    return `map of ${type(schema.additionalProperties)}, at most ${schema.maxProperties}`;
   if (schema.type === 'integer') return range(schema);
   return schema.type ?? 'any';
 }

@@ -61,7 +61,9 @@ function plain(schema: Schema, path: string): JSONSchema {
     additionalProperties: false,
     properties: Object.fromEntries(properties.map(([name, child]) => [name, plain(child, `${path}.${name}`)])),
     required: properties
-      .filter(([name, child]) => always.includes(name) || schema.required?.includes(name) || child.default !== undefined)
+      .filter(
+        ([name, child]) => always.includes(name) || schema.required?.includes(name) || child.default !== undefined,
+      )
       .map(([name]) => name),
   };
 }
