@@ -3,8 +3,9 @@
  * Docker's schema 2). Only what a registry must understand is looked at; the bytes are never written again, unknown
  * properties and unknown media types of config, layers and children are nobody's business here.
  */
-import { type Fault, fault, RegistryError } from './error.ts';
+
 import { isWellFormedDigest } from './digest.ts';
+import { type Fault, fault, RegistryError } from './error.ts';
 
 export const mediaTypes = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',

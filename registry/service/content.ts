@@ -3,8 +3,8 @@
  * whether a repository still has it is asked of the store on every request, by others.
  */
 import { LRUCache } from 'lru-cache';
-import { algorithmOf, type Digest, digestBytes } from '../oci/digest.ts';
 import type { Logger } from '../log.ts';
+import { algorithmOf, type Digest, digestBytes } from '../oci/digest.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 import { blobData } from './keys.ts';
 

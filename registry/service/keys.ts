@@ -42,8 +42,7 @@ export const revisionLink = (name: RepositoryName, digest: Digest): string => `$
 
 export const tags = (name: RepositoryName): string => `${manifests(name)}/tags`;
 export const tag = (name: RepositoryName, tagName: Tag | string): string => `${tags(name)}/${tagName}`;
-export const tagCurrent = (name: RepositoryName, tagName: Tag | string): string =>
-  `${tag(name, tagName)}/current/link`;
+export const tagCurrent = (name: RepositoryName, tagName: Tag | string): string => `${tag(name, tagName)}/current/link`;
 export const tagIndex = (name: RepositoryName, tagName: Tag, digest: Digest): string =>
   `${tag(name, tagName)}/index/${split(digest)}/link`;
 

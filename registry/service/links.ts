@@ -1,6 +1,7 @@
 /** Link files: small objects whose whole content is a digest (written without a newline, as Distribution does; one is tolerated). */
-import { type Digest, parseDigest } from '../oci/digest.ts';
+
 import type { Logger } from '../log.ts';
+import { type Digest, parseDigest } from '../oci/digest.ts';
 import type { Cancellable, Put, Store } from '../storage/store.ts';
 
 export interface Links {

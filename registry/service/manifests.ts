@@ -5,11 +5,11 @@
  * seen always has its manifest, and a crash leaves at most content that nothing points to.
  */
 import { LRUCache } from 'lru-cache';
+import type { Logger } from '../log.ts';
 import { algorithmOf, canonical, type Digest, digestBytes } from '../oci/digest.ts';
 import { fault } from '../oci/error.ts';
 import { type Manifest, type ManifestMediaType, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/name.ts';
-import type { Logger } from '../log.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 import type { Catalog } from './catalog.ts';
 import type { Content } from './content.ts';
@@ -45,6 +45,8 @@ export interface Push {
 
 export interface Manifests {
   get(name: RepositoryName, reference: Reference, options: Cancellable): Promise<StoredManifest | undefined>;
+  /** Whether the repository has, or had, any. */
+  exist(name: RepositoryName, options: Cancellable): Promise<boolean>;
   put(name: RepositoryName, push: Push, options: Cancellable): Promise<PushedManifest>;
   /** A digest goes with every tag on it; a tag goes alone. `false` if there was nothing. */
   remove(name: RepositoryName, reference: Reference, options: Cancellable): Promise<boolean>;
@@ -157,6 +159,7 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
   return {
     get,
     put,
+    exist: async (name, options) => (await store.stat(keys.manifests(name), options))?.isDirectory === true,
     remove: (name, reference, options) =>
       locks.exclusive(name, () =>
         'digest' in reference

@@ -7,14 +7,14 @@
  * lie below `revisions/` like all others: each is read once for its subject.
  */
 import { LRUCache } from 'lru-cache';
-import { algorithmOf, type Digest, encodedOf, parseDigest } from '../oci/digest.ts';
+import { type Digest, parseDigest } from '../oci/digest.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import type { Cancellable, Put, Store } from '../storage/store.ts';
 import type { Content } from './content.ts';
 import * as keys from './keys.ts';
-import type { Links } from './links.ts';
 import { maxManifestSize } from './limits.ts';
+import type { Links } from './links.ts';
 import { eachLimited } from './parallel.ts';
 
 /** As it stands in the answer's `manifests` list (image specification, "Content Descriptors"). */
@@ -111,7 +111,8 @@ export function createReferrers({ store, links, content }: ReferrersDependencies
     let read = 0;
     for (const algorithm of algorithms) {
       const page = await store.list(keys.revisions(name, algorithm), options);
-      if (page === undefined || (page.version !== undefined && page.version === scanned.versions.get(algorithm))) continue;
+      if (page === undefined || (page.version !== undefined && page.version === scanned.versions.get(algorithm)))
+        continue;
       const fresh = page.entries
         .map((found) => parseDigest(`${algorithm}:${found.name}`))
         .filter((digest) => digest !== undefined && !scanned.digests.has(digest));
@@ -178,4 +179,3 @@ function tryParse(bytes: Buffer): Manifest | undefined {
     return undefined;
   }
 }
-

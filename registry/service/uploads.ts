@@ -12,7 +12,7 @@ import * as keys from './keys.ts';
 import { link } from './links.ts';
 import type { Locks } from './locks.ts';
 import type { Places } from './places.ts';
-import { type Progress, readDigests, recordProgress, recordedProgress, startProgress } from './progress.ts';
+import { type Progress, readDigests, recordedProgress, recordProgress, startProgress } from './progress.ts';
 
 /** One request's part in an upload. */
 export interface Piece {
@@ -83,7 +83,14 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     return { size, progress };
   }
 
-  async function digests(name: RepositoryName, id: string, upload: Upload, state: Taken, wanted: Algorithm, options: Cancellable) {
+  async function digests(
+    name: RepositoryName,
+    id: string,
+    upload: Upload,
+    state: Taken,
+    wanted: Algorithm,
+    options: Cancellable,
+  ) {
     const found = state.progress?.digests() ?? (await recordedProgress(store, name, id, state.size, options));
     const missing = [canonical, wanted].filter((algorithm) => !found.has(algorithm));
     for (const [algorithm, digest] of await readDigests(upload, missing, options)) found.set(algorithm, digest);
@@ -99,7 +106,12 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     async begin(name, algorithm, options) {
       const id = newId();
       // The date first: a folder without it would never be purged.
-      const startedAt = Buffer.from(now().toISOString().replace(/\.\d+Z$/, 'Z'), 'latin1');
+      const startedAt = Buffer.from(
+        now()
+          .toISOString()
+          .replace(/\.\d+Z$/, 'Z'),
+        'latin1',
+      );
       await store.put(keys.uploadStartedAt(name, id), startedAt, { ...options, durable: false });
       await store.beginUpload(keys.uploadData(name, id), options);
       running.set(id, startProgress(algorithm));

@@ -1,0 +1,130 @@
+/** The registry's HTTP application: dependencies in, fastify out. It listens nowhere and reads no environment. */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type Answer, write } from './http/answer.ts';
+import type { Call, Handler, HttpDependencies } from './http/call.ts';
+import { errorAnswer, toRegistryError } from './http/errors.ts';
+import { type Observer, observe, requestErrors } from './http/observe.ts';
+import { foldName } from './http/path.ts';
+import { registerRoutes } from './http/routes.ts';
+import type { Logger } from './log.ts';
+import { fault } from './oci/error.ts';
+
+export interface AppDependencies extends HttpDependencies {
+  /** `/`, or the configured prefix with both slashes. */
+  readonly prefix: string;
+  /** Added to every routed answer. */
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  /** Failing checks by name; anything but `undefined` answers every request with 503. */
+  readonly unhealthy: () => Readonly<Record<string, string>> | undefined;
+  readonly observer: Observer;
+  readonly log: Logger;
+  readonly newId: () => string;
+}
+
+/** Milliseconds without a byte after which a connection is given up; Distribution waits for ever. */
+const idleLimit = 300_000;
+
+const apiVersion = ['Docker-Distribution-API-Version', 'registry/2.0'];
+
+export function createApp(dependencies: AppDependencies): FastifyInstance {
+  const { prefix, log } = dependencies;
+  const app = Fastify({
+    logger: false,
+    // The folded name is longer than its characters: each slash counts three.
+    routerOptions: { maxParamLength: 4096, caseSensitive: true, ignoreTrailingSlash: false },
+    rewriteUrl: (request) => foldName(request.url ?? '/', prefix),
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    connectionTimeout: idleLimit,
+    genReqId: dependencies.newId,
+    clientErrorHandler: refuseGarbage,
+    // A handler sees the stream itself; nothing is buffered on its behalf.
+    frameworkErrors: (error, request, reply) =>
+      void finish(request as FastifyRequest, reply as FastifyReply, {
+        status: 400,
+        headers: {},
+        body: Buffer.from(`${error.message}\n`),
+      }),
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  const fixed = [
+    ...apiVersion,
+    ...Object.entries(dependencies.headers).flatMap(([name, values]) => values.flatMap((value) => [name, value])),
+  ];
+
+  async function finish(request: FastifyRequest, reply: FastifyReply, answer: Answer, lines = fixed): Promise<void> {
+    reply.hijack();
+    if (answer.error) requestErrors.set(request.raw, answer.error);
+    try {
+      await write(request.raw, reply.raw, answer, lines);
+    } catch (error) {
+      // The head is out, so the client can only learn of it from the broken connection.
+      if (!isGone(request)) log.warn({ reason: (error as Error).message, uri: request.url }, 'answer broken off');
+      reply.raw.destroy();
+    }
+  }
+
+  async function answer(request: FastifyRequest, reply: FastifyReply, handler: Handler): Promise<void> {
+    try {
+      const failing = dependencies.unhealthy();
+      if (failing !== undefined)
+        throw fault('UNAVAILABLE', 'health check failed: please see /debug/health', Object.keys(failing));
+      await finish(request, reply, await handler(request as Call));
+    } catch (thrown) {
+      await fail(request, reply, thrown);
+    }
+  }
+
+  async function fail(request: FastifyRequest, reply: FastifyReply, thrown: unknown): Promise<void> {
+    if (isGone(request)) {
+      reply.hijack();
+      reply.raw.destroy();
+      return;
+    }
+    const error = toRegistryError(thrown);
+    if (error.code === 'UNKNOWN') log.error({ err: error.cause ?? error, id: request.id }, 'request failed');
+    await finish(request, reply, errorAnswer(error));
+  }
+
+  app.setErrorHandler((error, request, reply) => fail(request, reply, fromFramework(error)));
+  app.setNotFoundHandler((request, reply) => finish(request, reply, notFound, apiVersion));
+  observe(app, dependencies.observer);
+  registerRoutes(app, prefix, dependencies, answer);
+  app.all('/', (request, reply) => answer(request, reply, () => alive));
+  return app;
+}
+
+/** Always at the root, whatever the prefix: load balancers ask there. */
+const alive: Answer = { status: 200, headers: { 'cache-control': 'no-cache' } };
+
+const notFound: Answer = {
+  status: 404,
+  headers: { 'content-type': 'text/plain; charset=utf-8' },
+  body: Buffer.from('404 page not found\n'),
+};
+
+const isGone = ({ raw }: FastifyRequest): boolean => raw.socket.destroyed || (raw.destroyed && !raw.complete);
+
+/** Fastify refuses malformed Content-Types before any handler runs; in a registry only manifests depend on theirs. */
+function fromFramework(error: unknown): unknown {
+  const code = (error as { code?: string }).code ?? '';
+  return code.startsWith('FST_ERR_CTP') ? fault('MANIFEST_INVALID', 'malformed Content-Type') : error;
+}
+
+/** What is not HTTP, or has a head beyond Node's limits, gets an answer where one can still be written. */
+function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  const message = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage;
+  if (socket.writable && !message?.headersSent)
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  else socket.destroy();
+}

@@ -1,0 +1,50 @@
+/** What a handler returns, and the one place where it is written to the wire. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { RegistryError } from '../oci/error.ts';
+import { discardBody } from './body.ts';
+
+export interface Answer {
+  readonly status: number;
+  /** Lower-case names. `content-length` is added for buffers; a stream's has to be given. */
+  readonly headers: Readonly<Record<string, string | number>>;
+  /** Left out on HEAD, whose handlers answer as for GET but open no stream. */
+  readonly body?: Buffer | Readable | undefined;
+  /** What went wrong, for the log. */
+  readonly error?: RegistryError | undefined;
+}
+
+/** Lines that every answer of a server carries: pairs of name and value. */
+export type FixedHeaders = readonly string[];
+
+/** Bytes written as body so far, for the log and the meters. */
+export const bodyBytes = new WeakMap<ServerResponse, number>();
+
+/** Resolves when the answer was handed to the socket; rejects if the client or the source broke off. */
+export async function write(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  fixed: FixedHeaders,
+): Promise<void> {
+  const { status, headers, body } = answer;
+  const lines: (string | number)[] = [...fixed];
+  for (const name in headers) lines.push(name, headers[name] as string | number);
+  if (Buffer.isBuffer(body)) lines.push('content-length', body.length);
+  else if (body === undefined && headers['content-length'] === undefined && status !== 304 && status !== 204) {
+    lines.push('content-length', 0);
+  }
+  if (!request.complete) discardBody(request);
+  response.writeHead(status, lines as string[]);
+  if (request.method === 'HEAD' || body === undefined) {
+    if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
+    response.end();
+  } else if (Buffer.isBuffer(body)) {
+    bodyBytes.set(response, body.length);
+    response.end(body);
+  } else {
+    bodyBytes.set(response, Number(headers['content-length'] ?? 0));
+    await pipeline(body, response);
+  }
+}
