@@ -1,0 +1,131 @@
+/** `http`: where the registry listens, and how it speaks. */
+import { checkAddress, checkHost, checkPrefix } from './address.ts';
+import {
+  below,
+  bool,
+  duration,
+  fault,
+  list,
+  mapOf,
+  oneOf,
+  type Place,
+  refine,
+  type Spec,
+  text,
+  warn,
+} from './check.ts';
+import { noEffectYet, notSupported, section } from './section.ts';
+import type { HttpConfig } from './types.ts';
+
+const TLS_REMEDY = 'take it out and end TLS in front of the registry (an Ingress, a load balancer)';
+
+/** Paths of the debug port that metrics must not hide. */
+const DEBUG_PATHS: readonly string[] = ['/debug/health', '/livez', '/readyz'];
+
+const prometheus = section(
+  {
+    enabled: bool({ default: false, doc: 'Serves Prometheus metrics on the debug address.' }),
+    path: text({ default: '/metrics', example: '/metrics', doc: 'Where.' }),
+  },
+  { doc: 'Metrics.' },
+);
+
+const keys = {
+  addr: text({
+    default: '',
+    example: '"127.0.0.1:5000"',
+    doc: '`host:port`, or the path of a socket when `http.net` is `unix`. Empty: a free port on all addresses.',
+  }),
+  net: oneOf(['tcp', 'unix'], { default: 'tcp', doc: 'The kind of address.' }),
+  prefix: text({
+    default: '',
+    example: '/registry/',
+    doc: 'A path that goes before `/v2/`, with a slash at both ends.',
+  }),
+  host: text({
+    default: '',
+    example: 'https://registry.example.com',
+    doc: 'Fixed external base of generated URLs; beats forwarded headers and `http.relativeurls`.',
+  }),
+  relativeurls: bool({ default: false, doc: 'Generates URLs without scheme and host.' }),
+  secret: text({
+    default: '',
+    example: 'a long random text',
+    doc: 'Key that signs the state of uploads; the same on every replica. Empty: made up at start.',
+  }),
+  headers: mapOf(list(text({ default: '', example: 'nosniff', doc: '' }), { doc: '', example: '[nosniff]' }), {
+    doc: 'Added to every answer.',
+  }),
+  draintimeout: duration({
+    default: 0,
+    doc: 'How long running requests may take after SIGTERM. 0: none at all. A bare integer means nanoseconds.',
+  }),
+  debug: section(
+    {
+      addr: text({ default: '', example: '":5001"', doc: '`host:port` of health and metrics. Empty: none.' }),
+      prometheus,
+    },
+    { doc: 'The debug server: `/debug/health`, `/livez`, `/readyz` and metrics, without authentication.' },
+  ),
+  tls: notSupported({ doc: 'TLS.', remedy: TLS_REMEDY }),
+  http2: noEffectYet({ doc: 'HTTP/2 over TLS.', remedy: 'take it out' }),
+  h2c: noEffectYet({ doc: 'HTTP/2 without TLS.', remedy: 'take it out' }),
+};
+
+const asWritten = section(keys, { doc: 'Where the registry listens, and how it speaks.' });
+
+export const http: Spec<HttpConfig> = refine(asWritten, (value, place) => {
+  const at = (...names: readonly string[]): Place => below(place, ...names);
+  checkAddress(at('addr'), value.addr, value.net);
+  if (value.net === 'unix' && value.addr === '') {
+    fault(at('addr'), 'expected the path of a socket', 'write /run/registry.sock, or net: tcp');
+  }
+  checkHeaders(value.headers, at('headers'));
+  checkAddress(at('debug', 'addr'), value.debug.addr, 'tcp');
+  return {
+    addr: value.addr,
+    net: value.net,
+    prefix: checkPrefix(at('prefix'), value.prefix),
+    host: checkHost(at('host'), value.host),
+    relativeurls: value.relativeurls,
+    secret: value.secret === '' ? undefined : value.secret,
+    headers: value.headers,
+    draintimeout: value.draintimeout,
+    debug: {
+      addr: value.debug.addr === '' ? undefined : value.debug.addr,
+      prometheus: {
+        enabled: value.debug.prometheus.enabled,
+        path: checkMetricsPath(at('debug', 'prometheus', 'path'), value.debug),
+      },
+    },
+  };
+});
+
+function checkMetricsPath(
+  place: Place,
+  debug: { readonly addr: string; readonly prometheus: { readonly enabled: boolean; readonly path: string } },
+): string {
+  const path = debug.prometheus.path === '' ? '/metrics' : debug.prometheus.path;
+  if (!/^\/[^\s?#]*$/.test(path)) {
+    fault(place, 'expected a path that begins with a slash', 'write /metrics');
+  } else if (DEBUG_PATHS.includes(path)) {
+    fault(place, `${path} has a meaning of its own on the debug address`, 'write /metrics');
+  }
+  if (debug.prometheus.enabled && debug.addr === '') {
+    warn(place, 'metrics are served on the debug address, and there is none', 'write http.debug.addr, such as ":5001"');
+  }
+  return path;
+}
+
+/** RFC 9110 §5.1 and §5.5: a name is a token, a value has no control characters. */
+function checkHeaders(headers: Readonly<Record<string, readonly string[]>>, place: Place): void {
+  for (const [name, values] of Object.entries(headers)) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+      fault(below(place, name), 'no name of a header', 'use letters, digits and -');
+    }
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    if (values.some((value) => /[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value))) {
+      fault(below(place, name), 'a value of a header has one line and no control characters', 'take them out');
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/** `log` and the older `loglevel`. */
+import { anything, bool, mapOf, oneOf } from './check.ts';
+import { noEffectYet, section } from './section.ts';
+
+const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+
+/** `unset` tells `log.level` left out from `info` written, since `loglevel` counts only for the first. */
+const level = (doc: string) => ({
+  ...oneOf(['unset', ...LEVELS], { default: 'unset', doc }),
+  type: LEVELS.join(', '),
+});
+
+export const log = section(
+  {
+    level: { ...level('How much is logged.'), default: 'info' },
+    formatter: oneOf(['text', 'json', 'logstash'], { default: 'text', doc: 'The form of a log line.' }),
+    fields: mapOf(anything({ doc: '' }), { doc: 'Static fields on every line.' }),
+    accesslog: section(
+      { disabled: bool({ default: false, doc: 'Turns off the access log on standard output.' }) },
+      { doc: "The access log, in Apache's combined format." },
+    ),
+    hooks: noEffectYet({ doc: 'Log lines by mail.', remedy: 'take it out, or collect the log of the Pod' }),
+    reportcaller: noEffectYet({ doc: 'Adds file and function to every line.', remedy: 'take it out' }),
+  },
+  { doc: "The application's log, on standard error." },
+);
+
+export const loglevel = { ...level('Older name of `log.level`, which wins.'), default: '' };

@@ -1,0 +1,127 @@
+/** The file and the environment, read into one frozen `Config`, or one error with all that is wrong. */
+import { childOf, type Keys, type Report } from './check.ts';
+import { applyEnvironment, type Environment } from './env.ts';
+import { health } from './health.ts';
+import { http } from './http.ts';
+import { compatibility, notifications, redis, reporting } from './later.ts';
+import { catalog, tags } from './listings.ts';
+import { log, loglevel } from './log.ts';
+import { ConfigError, type Problem, type Warning } from './problem.ts';
+import { auth, middleware, policy, proxy } from './protection.ts';
+import { warnUnknown } from './section.ts';
+import { storage } from './storage.ts';
+import { isAbsent, type Mapping, parseTree, type Tree, YamlFault } from './tree.ts';
+import type { Config } from './types.ts';
+import { validation } from './validation.ts';
+import { version } from './version.ts';
+
+export interface ConfigSource {
+  /** The text of the file. */
+  readonly file: string;
+  /** Its path, for messages. */
+  readonly path: string;
+  readonly env: Environment;
+}
+
+/** Every key of the file at its top, in the order of the documentation. */
+export const rootKeys = {
+  version,
+  log,
+  loglevel,
+  storage,
+  http,
+  health,
+  catalog,
+  tags,
+  validation,
+  auth,
+  middleware,
+  proxy,
+  policy,
+  notifications,
+  redis,
+  reporting,
+  compatibility,
+} satisfies Keys;
+
+/**
+ * Reads a configuration. The result is complete (defaults are filled in) and frozen all the way down.
+ * Throws `ConfigError` with every fault at once; never anything else, whatever the file and the environment hold.
+ */
+export function readConfig(source: ConfigSource): { readonly config: Config; readonly warnings: readonly Warning[] } {
+  const report: Report = { faults: [], warnings: [] };
+  const root = parseFile(source, report);
+  if (root === undefined) throw new ConfigError(source.path, report.faults);
+  // The version is the file's own: a variable can't make a file of another version one of ours.
+  version.read({ path: 'version', tree: root.entries.get('version'), report });
+  applyEnvironment(root, { kind: 'section', keys: rootKeys }, source.env, report);
+  const config = readSections(root, report);
+  if (report.faults.length > 0) throw new ConfigError(source.path, distinct(report.faults));
+  return { config: deepFreeze(config), warnings: distinct(report.warnings) };
+}
+
+/**
+ * The path of the configuration file: the command's argument, else `REGISTRY_CONFIGURATION_PATH`.
+ * Throws `ConfigError` if there is neither.
+ */
+export function configPath(argument: string | undefined, env: Environment): string {
+  const path = argument || env['REGISTRY_CONFIGURATION_PATH'];
+  if (path) return path;
+  const fault: Problem = {
+    path: 'REGISTRY_CONFIGURATION_PATH',
+    message: 'no configuration file is named',
+    remedy: 'pass its path as the argument, or set this variable',
+    fromEnvironment: true,
+  };
+  throw new ConfigError('', [fault]);
+}
+
+function parseFile(source: ConfigSource, report: Report): Mapping | undefined {
+  const problem = (message: string, remedy: string): Problem => ({ path: '', message, remedy, fromEnvironment: false });
+  try {
+    const { tree, documents } = parseTree(source.file);
+    if (documents > 1) report.warnings.push(problem('only its first document is read', 'take the others out'));
+    if (tree.kind === 'mapping') return tree;
+    const message = isAbsent(tree) ? 'it is empty' : 'expected a map of keys at the top';
+    report.faults.push(problem(message, 'begin with version: 0.1'));
+  } catch (error) {
+    if (!(error instanceof YamlFault)) throw error;
+    report.faults.push(problem(`not YAML: ${error.message}`, 'correct it there'));
+  }
+  return undefined;
+}
+
+function readSections(root: Mapping, report: Report): Config {
+  const at = (key: string) => childOf({ path: '', tree: root, report }, key, root.entries.get(key));
+  const written = log.read(at('log'));
+  const older = loglevel.read(at('loglevel'));
+  const level = [written.level, older].find((candidate) => candidate !== 'unset') ?? 'info';
+  const config: Config = {
+    version: '0.1',
+    log: { ...written, level },
+    storage: storage.read(at('storage')),
+    http: http.read(at('http')),
+    health: health.read(at('health')),
+    catalog: catalog.read(at('catalog')),
+    tags: tags.read(at('tags')),
+    validation: validation.read(at('validation')),
+  };
+  const unbuilt = { auth, middleware, proxy, policy, notifications, redis, reporting, compatibility };
+  for (const [key, spec] of Object.entries(unbuilt)) spec.read(at(key));
+  warnUnknown({ path: '', tree: root, report }, root.entries as ReadonlyMap<string, Tree>, Object.keys(rootKeys));
+  return config;
+}
+
+/** Each problem once, however many keys led to it. */
+function distinct(problems: readonly Problem[]): readonly Problem[] {
+  const seen = new Map(problems.map((problem) => [`${problem.path}\n${problem.message}`, problem]));
+  return [...seen.values()];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}
