@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Answer, write } from './http/answer.ts';
-import type { Call, Handler, HttpDependencies } from './http/call.ts';
+import { createCall, type Handler, type HttpDependencies } from './http/call.ts';
 import { errorAnswer, toRegistryError } from './http/errors.ts';
 import { type Observer, observe, requestErrors } from './http/observe.ts';
 import { foldName } from './http/path.ts';
@@ -63,7 +63,8 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
       await write(request.raw, reply.raw, answer, lines);
     } catch (error) {
       // The head is out, so the client can only learn of it from the broken connection.
-      if (!isGone(request)) log.warn({ reason: (error as Error).message, uri: request.url }, 'answer broken off');
+      if (!isGone(request))
+        log.warn({ reason: (error as Error).message, uri: request.originalUrl }, 'answer broken off');
       reply.raw.destroy();
     }
   }
@@ -73,7 +74,7 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
       const failing = dependencies.unhealthy();
       if (failing !== undefined)
         throw fault('UNAVAILABLE', 'health check failed: please see /debug/health', Object.keys(failing));
-      await finish(request, reply, await handler(request as Call));
+      await finish(request, reply, await handler(createCall(request, reply)));
     } catch (thrown) {
       await fail(request, reply, thrown);
     }

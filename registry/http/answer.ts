@@ -30,10 +30,10 @@ export async function write(
 ): Promise<void> {
   const { status, headers, body } = answer;
   const lines: (string | number)[] = [...fixed];
-  for (const name in headers) lines.push(name, headers[name] as string | number);
-  if (Buffer.isBuffer(body)) lines.push('content-length', body.length);
+  for (const name in headers) lines.push(spelling(name), headers[name] as string | number);
+  if (Buffer.isBuffer(body)) lines.push('Content-Length', body.length);
   else if (body === undefined && headers['content-length'] === undefined && status !== 304 && status !== 204) {
-    lines.push('content-length', 0);
+    lines.push('Content-Length', 0);
   }
   if (!request.complete) discardBody(request);
   response.writeHead(status, lines as string[]);
@@ -47,4 +47,16 @@ export async function write(
     bodyBytes.set(response, Number(headers['content-length'] ?? 0));
     await pipeline(body, response);
   }
+}
+
+/** Names do not depend on case, but scripts that search answers for Distribution's spelling are many. */
+const spellings = new Map<string, string>();
+
+function spelling(name: string): string {
+  let spelt = spellings.get(name);
+  if (spelt === undefined) {
+    spelt = name.replace(/(^|-)([a-z])/g, (letter) => letter.toUpperCase()).replace(/^Oci-/, 'OCI-');
+    spellings.set(name, spelt);
+  }
+  return spelt;
 }

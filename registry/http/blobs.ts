@@ -26,7 +26,7 @@ export function createBlobHandlers({ services, deleteEnabled }: HttpDependencies
       if (refused !== undefined) return { status: refused, headers };
       const spans = rangeApplies(asked, digest) ? parseRange(asked.range, blob.size) : undefined;
       const served = { ...headers, 'content-type': octets, 'accept-ranges': 'bytes' };
-      if (spans === undefined || call.method === 'HEAD') return whole(blobs, call, blob, served);
+      if (spans === undefined || call.raw.method === 'HEAD') return whole(blobs, call, blob, served);
       const [only, ...others] = spans;
       if (only === undefined) return { status: 416, headers: { 'content-range': `bytes */${blob.size}` } };
       return others.length === 0 ? part(blobs, call, blob, only, served) : parts(blobs, call, blob, spans, served);
@@ -46,7 +46,7 @@ type Headers = Readonly<Record<string, string>>;
 
 async function whole(blobs: Blobs, call: Call, blob: Blob, headers: Headers): Promise<Answer> {
   const sized = { ...headers, 'content-length': blob.size };
-  if (call.method === 'HEAD' || blob.size === 0) return { status: 200, headers: sized };
+  if (call.raw.method === 'HEAD' || blob.size === 0) return { status: 200, headers: sized };
   const small = await blobs.small(blob, call);
   if (small !== undefined) return { status: 200, headers, body: small };
   return { status: 200, headers: sized, body: await opened(blobs, call, blob, { first: 0, last: blob.size - 1 }) };

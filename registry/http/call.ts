@@ -1,17 +1,51 @@
-/** What handlers are given: fastify's request seen through the few things a registry needs. */
-import type { FastifyRequest } from 'fastify';
+/** What handlers are given: a request seen through the few things a registry needs. */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Services } from '../service/services.ts';
+import type { Cancellable } from '../storage/store.ts';
 import type { Answer } from './answer.ts';
 import type { BaseUrl } from './location.ts';
 import type { UploadStates } from './upload-state.ts';
 
-export interface RouteShape {
-  Params: { name: string; reference: string; digest: string; id: string };
-  Querystring: Readonly<Record<string, string | string[] | undefined>>;
+export interface Params {
+  readonly name: string;
+  readonly reference: string;
+  readonly digest: string;
+  readonly id: string;
 }
 
-export type Call = FastifyRequest<RouteShape>;
+export interface Call extends Cancellable {
+  readonly raw: IncomingMessage;
+  readonly params: Params;
+  readonly query: Readonly<Record<string, string | string[] | undefined>>;
+  /** Path and query as the client wrote them. */
+  readonly originalUrl: string;
+  /** Fires when the client leaves before it was answered. */
+  readonly signal: AbortSignal;
+}
+
 export type Handler = (call: Call) => Promise<Answer> | Answer;
+
+/** The signal is made when it is first asked for. (Fastify's own fires as soon as a body has been read to its end.) */
+export function createCall(request: FastifyRequest, reply: FastifyReply): Call {
+  let controller: AbortController | undefined;
+  return {
+    raw: request.raw,
+    params: request.params as Params,
+    query: request.query as Call['query'],
+    originalUrl: request.originalUrl,
+    get signal() {
+      if (controller === undefined) {
+        const made = new AbortController();
+        controller = made;
+        reply.raw.once('close', () => {
+          if (!reply.raw.writableFinished) made.abort();
+        });
+      }
+      return controller.signal;
+    },
+  };
+}
 
 /** What all handlers are made of. */
 export interface HttpDependencies {

@@ -3,13 +3,15 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RegistryError } from '../oci/error.ts';
 import { bodyBytes } from './answer.ts';
-import type { RouteShape } from './call.ts';
+import type { Params } from './call.ts';
 
 export interface Exchange {
   readonly raw: IncomingMessage;
   /** The route's label; `undefined` where none matched. */
   readonly handler: string | undefined;
   readonly id: string;
+  /** Path and query as the client wrote them. */
+  readonly uri: string;
   /** 499 if the client left before the answer began. */
   readonly status: number;
   readonly seconds: number;
@@ -17,7 +19,7 @@ export interface Exchange {
   readonly requestBytes: number;
   readonly responseBytes: number;
   readonly contentType: string;
-  readonly params: Partial<RouteShape['Params']>;
+  readonly params: Partial<Params>;
   readonly error: RegistryError | undefined;
 }
 
@@ -44,12 +46,13 @@ export function observe(app: FastifyInstance, observer: Observer): void {
       raw,
       handler: labelOf(request),
       id: request.id,
+      uri: request.originalUrl,
       status: answered ? reply.raw.statusCode : 499,
       seconds: reply.elapsedTime / 1000,
       requestBytes: Number(raw.headers['content-length'] ?? 0),
       responseBytes: bodyBytes.get(reply.raw) ?? 0,
       contentType: String(reply.raw.getHeader('content-type') ?? ''),
-      params: request.params as Partial<RouteShape['Params']>,
+      params: request.params as Partial<Params>,
       error: requestErrors.get(raw),
     });
     done();
