@@ -3,7 +3,7 @@
  * when a file is not what it would write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { readRegistrySchema } from './crd.ts';
+import { readRegistrySchema } from '../operator/api/schema.ts';
 import { registryReference } from './reference.ts';
 import { registryTypes } from './types.ts';
 

@@ -1,4 +1,4 @@
-import type { Rule, Schema } from './crd.ts';
+import { rulesOf, type Schema } from '../operator/api/schema.ts';
 
 const HEAD = `<!-- Generated from crds/berth.dev_registries.yaml by \`npm run generate\`. Do not edit. -->
 
@@ -70,17 +70,6 @@ function fallback(schema: Schema): string {
 }
 
 function rules(schema: Schema): string {
-  const rows = collect(schema, '').map(({ path, rule }) => `| \`${path || 'Registry'}\` | ${rule.message} |`);
+  const rows = rulesOf(schema).map(({ path, rule }) => `| \`${path || 'Registry'}\` | ${rule.message} |`);
   return `## Rules\n\nThe API server refuses a resource that breaks one of these.\n\n| place | rule |\n|---|---|\n${rows.join('\n')}\n`;
-}
-
-/** Each CEL rule with the place of the object that it is about. */
-export function collect(schema: Schema, path: string): { readonly path: string; readonly rule: Rule }[] {
-  const own = (schema['x-kubernetes-validations'] ?? []).map((rule) => ({ path, rule }));
-  const properties = Object.entries(schema.properties ?? {});
-  return [
-    ...own,
-    ...properties.flatMap(([name, child]) => collect(child, path ? `${path}.${name}` : name)),
-    ...(schema.items ? collect(schema.items, `${path}[]`) : []),
-  ];
 }

@@ -1,5 +1,5 @@
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
-import type { Schema } from './crd.ts';
+import type { Schema } from '../operator/api/schema.ts';
 
 const BANNER = `// Generated from crds/berth.dev_registries.yaml by \`npm run generate\`. Do not edit.
 import type { ObjectMeta } from './metadata.ts';
