@@ -4,9 +4,9 @@ import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { requireApiServer } from '../support/apiserver.ts';
+import { eventually } from '../support/eventually.ts';
 import { requireTool, skip } from '../support/tools.ts';
 import { lock } from '../tools/lock.ts';
 
@@ -43,17 +43,6 @@ const widgets = JSON.stringify({
 });
 const widget = (name: string, size: number) =>
   JSON.stringify({ apiVersion: 'lab.example/v1', kind: 'Widget', metadata: { name }, spec: { size } });
-
-/** Repeats a check until it holds; the last failure is thrown after half a minute. */
-async function eventually(check: () => Promise<void>): Promise<void> {
-  for (const end = performance.now() + 30_000; ; await sleep(100)) {
-    try {
-      return await check();
-    } catch (error) {
-      if (performance.now() > end) throw error;
-    }
-  }
-}
 
 test('clients and peers run and say the pinned version', async (t) => {
   const paths = await requireTool(t, 'crane', 'regctl', 'distribution', 'docker-registry', 'skopeo', 'nginx', 'wrk');
