@@ -1,0 +1,168 @@
+/**
+ * Writing so that it lasts: aside, sync, rename, sync of the folder and of every parent that may be new. All waits that
+ * need not follow one another run side by side, since a journalling file system commits them together: however many
+ * files and new folders there are, the caller waits for two commits, one before the rename and one after it.
+ */
+import { constants } from 'node:fs';
+import { copyFile, rename, rmdir, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { allDone } from './abort.ts';
+import { closeFile, codeOf, openFile, statDescriptor, statPath, syncFile, writeFully } from './filesystem-calls.ts';
+import type { Directories } from './filesystem-directories.ts';
+import type { Names } from './filesystem-names.ts';
+
+/** One file to be written, by its place on disk. */
+export interface Placing {
+  readonly location: string;
+  readonly content: Buffer;
+}
+
+export interface WriteOptions {
+  /** `false`: nothing is synced. */
+  readonly durable: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface RenameOptions {
+  /** `false`: the old name may come back after a power loss, beside the new one. */
+  readonly syncSource: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface DurableWriter {
+  /** Replaces each file by its new content, atomically one by one, and makes them all last. */
+  place(files: readonly Placing[], options: WriteOptions): Promise<void>;
+  /** Gives the file at `source` the name `target`, its bytes synced first. Throws `ENOENT` if there is no such file. */
+  rename(source: string, target: string, options: RenameOptions): Promise<void>;
+  /** Replaces `target` by a copy of the file at `source`. Throws `ENOENT` if there is no such file. */
+  copy(source: string, target: string, signal: AbortSignal | undefined): Promise<void>;
+  /** Makes a new, empty file for writing (what was there is emptied), not durable; resolves with its descriptor. */
+  create(location: string): Promise<number>;
+}
+
+/** How often a write starts again when somebody deletes its folder in the middle. */
+const ATTEMPTS = 5;
+
+export function createDurableWriter(directories: Directories, names: Names): DurableWriter {
+  /** Opens, making parents as often as somebody deletes them. */
+  async function openIn(location: string, flags: string): Promise<number> {
+    return await retrying(async () => {
+      try {
+        return await openFile(location, flags, 0o666);
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw error;
+        await directories.make(dirname(location));
+        return await openFile(location, flags, 0o666);
+      }
+    });
+  }
+
+  async function writeAside(temporary: string, content: Buffer, durable: boolean): Promise<void> {
+    const descriptor = await openIn(temporary, 'wx');
+    try {
+      const work = [fill(descriptor, content, durable)];
+      if (durable) work.push(directories.settle(dirname(temporary)));
+      await allDone(work);
+    } finally {
+      await closeFile(descriptor);
+    }
+  }
+
+  async function placeOnce(files: readonly Placing[], { durable, signal }: WriteOptions): Promise<void> {
+    const asides = files.map(({ location, content }) => ({ location, content, temporary: names.aside(location) }));
+    try {
+      await allDone(asides.map(({ temporary, content }) => writeAside(temporary, content, durable)));
+      signal?.throwIfAborted();
+      await allDone(asides.map(({ temporary, location }) => renameOver(temporary, location)));
+    } catch (error) {
+      await Promise.allSettled(asides.map(({ temporary }) => unlink(temporary)));
+      throw error;
+    }
+    if (!durable) return;
+    const folders = new Set(files.map(({ location }) => dirname(location)));
+    await allDone([...folders].map((folder) => directories.sync(folder)));
+  }
+
+  async function settleNew(folder: string): Promise<void> {
+    await directories.make(folder);
+    await directories.settle(folder);
+  }
+
+  async function renameOnce(source: string, target: string, { syncSource, signal }: RenameOptions): Promise<void> {
+    const folder = dirname(target);
+    const descriptor = await openFile(source, 'r');
+    try {
+      if ((await statDescriptor(descriptor)).isDirectory()) throw absent(source);
+      await allDone([syncFile(descriptor), settleNew(folder)]);
+      signal?.throwIfAborted();
+      await renameOver(source, target);
+    } finally {
+      await closeFile(descriptor);
+    }
+    // Somebody may have deleted the folder since then: that came after this rename, and is as durable as it.
+    const syncs = [directories.syncRemoval(folder)];
+    if (syncSource && dirname(source) !== folder) syncs.push(directories.syncRemoval(dirname(source)));
+    await allDone(syncs);
+  }
+
+  async function copyOnce(source: string, target: string, signal: AbortSignal | undefined): Promise<void> {
+    const folder = dirname(target);
+    const temporary = names.aside(target);
+    if ((await statPath(source)).isDirectory()) throw absent(source);
+    await directories.make(folder);
+    try {
+      await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      signal?.throwIfAborted();
+      const descriptor = await openFile(temporary, 'r');
+      try {
+        await allDone([syncFile(descriptor), directories.settle(folder)]);
+      } finally {
+        await closeFile(descriptor);
+      }
+      signal?.throwIfAborted();
+      await renameOver(temporary, target);
+    } catch (error) {
+      await unlink(temporary).catch(() => {});
+      throw error;
+    }
+    await directories.syncRemoval(folder);
+  }
+
+  return {
+    place: (files, options) => retrying(() => placeOnce(files, options)),
+
+    rename: (source, target, options) => retrying(() => renameOnce(source, target, options)),
+    copy: (source, target, signal) => retrying(() => copyOnce(source, target, signal)),
+    create: (location) => openIn(location, 'w'),
+  };
+}
+
+async function fill(descriptor: number, content: Buffer, durable: boolean): Promise<void> {
+  if (content.length > 0) await writeFully(descriptor, [content], 0);
+  if (durable) await syncFile(descriptor);
+}
+
+/** An empty directory in the target's place is damage that a new push repairs; one that holds something is not ours. */
+async function renameOver(source: string, target: string): Promise<void> {
+  try {
+    await rename(source, target);
+  } catch (error) {
+    if (codeOf(error) !== 'EISDIR') throw error;
+    await rmdir(target);
+    await rename(source, target);
+  }
+}
+
+async function retrying<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+function absent(path: string): Error {
+  return Object.assign(new Error(`ENOENT: not a file, '${path}'`), { code: 'ENOENT', syscall: 'open' });
+}

@@ -1,0 +1,168 @@
+/**
+ * The filesystem driver: the tree lies below `rootdirectory` exactly as Distribution lays it, file for file. Several
+ * processes may share the folder.
+ */
+import { randomUUID } from 'node:crypto';
+import { dirname } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import type { Logger } from '../log.ts';
+import { untilAborted } from './abort.ts';
+import { closeFile } from './filesystem-calls.ts';
+import { createDirectories } from './filesystem-directories.ts';
+import { createDurableWriter } from './filesystem-durable.ts';
+import { storeFault } from './filesystem-errors.ts';
+import { createListings } from './filesystem-list.ts';
+import { createNames, DRIVER, isTemporary } from './filesystem-names.ts';
+import { createSmallFiles } from './filesystem-read.ts';
+import { removeTree } from './filesystem-remove.ts';
+import { createStatCall } from './filesystem-stat.ts';
+import { openStream } from './filesystem-stream.ts';
+import { createFilesystemUpload, type UploadParts } from './filesystem-upload.ts';
+import { checkObjectPath, checkPath } from './paths.ts';
+import { checkRange } from './ranges.ts';
+import { createSemaphore } from './semaphore.ts';
+import type { Cancellable, Put, PutOptions, Store } from './store.ts';
+
+export interface FilesystemOptions {
+  readonly rootdirectory: string;
+  /** How many operations may be at the disk at once; at least 25, as Distribution has it. */
+  readonly maxthreads: number;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly clock?: (() => number) | undefined;
+  /** A fresh UUID for the name of a temporary file. */
+  readonly randomId?: (() => string) | undefined;
+}
+
+const MIN_THREADS = 25;
+/** How many directories in a file's place are remembered as told, so that a client cannot flood the log. */
+const TOLD = 1000;
+
+/** Makes the driver. The root directory is made when the first object is written. */
+export function createFilesystemStore(options: FilesystemOptions): Store {
+  const { log } = options;
+  const clock = options.clock ?? Date.now;
+  const names = createNames(options.rootdirectory, options.randomId ?? randomUUID);
+  const directories = createDirectories(names.root);
+  const writer = createDurableWriter(directories, names);
+  const slots = createSemaphore(Math.max(MIN_THREADS, options.maxthreads));
+  const { stat, close } = createStatCall();
+  const told = new LRUCache<string, true>({ max: TOLD });
+
+  function onDirectory(location: string): void {
+    if (told.has(location)) return;
+    told.set(location, true);
+    log.warn({ driver: DRIVER, location }, 'a directory lies where a file belongs; it is treated as absent');
+  }
+
+  /** One operation on the disk: bounded, cancellable, its faults in the contract's words. */
+  async function operate<T>(path: string, work: () => Promise<T>, options: Cancellable | undefined): Promise<T> {
+    try {
+      return await untilAborted(slots.run(work, options?.signal), options?.signal);
+    } catch (error) {
+      throw storeFault(path, error);
+    }
+  }
+
+  const bounded = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
+    untilAborted(slots.run(work, signal), signal);
+  const files = createSmallFiles({ stat, bounded, onDirectory, clock });
+  const listings = createListings({ stat, bounded, clock });
+  const uploads: UploadParts = { names, directories, writer, slots, stat, onDirectory };
+
+  async function putAll(puts: readonly Put[], options: PutOptions | undefined): Promise<void> {
+    const placings = puts.map(({ path, content }) => ({ location: names.locateTarget(path), content }));
+    const write = { durable: options?.durable ?? true, signal: options?.signal };
+    const [first] = puts;
+    if (first !== undefined) await operate(first.path, () => writer.place(placings, write), options);
+  }
+
+  return {
+    name: DRIVER,
+
+    async stat(path, options) {
+      checkPath(DRIVER, path);
+      try {
+        const stats = await stat(names.locate(path), options?.signal);
+        // The root need not exist yet.
+        if (stats === undefined) return path === '/' ? { path, size: 0, modified: 0, isDirectory: true } : undefined;
+        const isDirectory = stats.isDirectory();
+        if (!isDirectory && isTemporary(path)) return undefined;
+        return { path, size: isDirectory ? 0 : stats.size, modified: stats.mtimeMs, isDirectory };
+      } catch (error) {
+        throw storeFault(path, error);
+      }
+    },
+
+    async read(path, options) {
+      checkObjectPath(DRIVER, path);
+      if (isTemporary(path)) return undefined;
+      try {
+        return await files.read(names.locate(path), options?.signal);
+      } catch (error) {
+        throw storeFault(path, error);
+      }
+    },
+
+    async open(path, range, options) {
+      checkObjectPath(DRIVER, path);
+      checkRange(DRIVER, path, range);
+      if (isTemporary(path)) return undefined;
+      const stream = { path, range, signal: options?.signal, onDirectory };
+      return await operate(path, () => openStream(names.locate(path), stream), options);
+    },
+
+    put: (path, content, options) => putAll([{ path, content }], options),
+    putAll,
+
+    async list(path, options) {
+      checkPath(DRIVER, path);
+      try {
+        const page = await listings.list(names.locate(path), options);
+        return page ?? (path === '/' ? { entries: [], more: false, version: undefined } : undefined);
+      } catch (error) {
+        throw storeFault(path, error);
+      }
+    },
+
+    async move(source, target, options) {
+      const from = names.locateTarget(source);
+      const to = names.locateTarget(target);
+      await operate(source, () => writer.rename(from, to, { syncSource: true, signal: options?.signal }), options);
+    },
+
+    async copy(source, target, options) {
+      const from = names.locateTarget(source);
+      const to = names.locateTarget(target);
+      await operate(source, () => writer.copy(from, to, options?.signal), options);
+    },
+
+    async delete(path, options) {
+      checkObjectPath(DRIVER, path);
+      const location = names.locate(path);
+      const remove = async () => {
+        const removed = await removeTree(location, options?.signal);
+        if (removed) await directories.syncRemoval(dirname(location));
+        return removed;
+      };
+      return await operate(path, remove, options);
+    },
+
+    async redirectUrl(path) {
+      checkObjectPath(DRIVER, path);
+      return undefined;
+    },
+
+    async beginUpload(path, options) {
+      const location = names.locateTarget(path);
+      await operate(path, async () => closeFile(await writer.create(location)), options);
+      return createFilesystemUpload(uploads, path);
+    },
+
+    resumeUpload: (path) => createFilesystemUpload(uploads, path),
+
+    async close() {
+      close();
+    },
+  };
+}
