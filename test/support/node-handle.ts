@@ -16,6 +16,8 @@ export interface NodeCluster {
   readonly kubeconfigPath: string;
   /** The node's own address, where a NodePort answers. */
   readonly address: string;
+  /** A line of shell that becomes the command in its arguments, or a shell, inside the node. */
+  readonly enterLine: string;
   /** Seconds from the start to each step, in order. */
   readonly timings: ReadonlyArray<{ step: string; seconds: number }>;
   /** Runs a command inside the node to its end, with kubectl and KUBECONFIG at hand. Its files are the machine's. */
@@ -31,6 +33,11 @@ export interface NodeCluster {
    * (`registry.default.svc:5000`), and the URL that the node can reach. Takes effect at the next pull.
    */
   writeHostsToml(host: string, url: string, options?: { ca?: string }): Promise<void>;
+  /**
+   * {@link writeHostsToml} for a Service: each of its ports, as `NAME.NAMESPACE.svc:PORT`, leads to its ClusterIP, so that
+   * images named like that are pulled by the kubelet as Pods would pull them. Gives the hosts.
+   */
+  mapService(namespace: string, name: string, scheme?: 'http' | 'https'): Promise<string[]>;
   /** Makes a folder of the node available as a static `local` PersistentVolume; gives the folder. */
   addLocalVolume(volume: LocalVolume): Promise<string>;
   /** Makes `HOST:PORT` of the node's network reachable from outside, at the address that comes back. */
@@ -52,6 +59,7 @@ export async function nodeIn(folder: string, record: NodeRecord & { init: number
     folder,
     kubeconfigPath,
     address: network.address,
+    enterLine: `exec ${line([]).map(shellQuoted).join(' ')} "\${@:-bash}"`,
     timings: await timings(folder),
     exec: (command, options) => {
       const [program = '', ...args] = line(command);
@@ -71,6 +79,17 @@ export async function nodeIn(folder: string, record: NodeRecord & { init: number
         lines.push(`ca = "${join(at, 'ca.crt')}"`);
       }
       await writeFile(join(at, 'hosts.toml'), `${lines.join('\n')}\n`);
+    },
+    mapService: async (namespace, name, scheme = 'http') => {
+      const text = await node.kubectl(['-n', namespace, 'get', 'service', name, '-o', 'json']);
+      const { spec } = JSON.parse(text) as { spec: { clusterIP: string; ports: Array<{ port: number }> } };
+      const hosts: string[] = [];
+      for (const { port } of spec.ports) {
+        const host = `${name}.${namespace}.svc:${port}`;
+        await node.writeHostsToml(host, `${scheme}://${spec.clusterIP}:${port}`);
+        hosts.push(host);
+      }
+      return hosts;
     },
     addLocalVolume: async (volume) => {
       const at = join(folder, 'volumes', volume.name);
@@ -100,4 +119,8 @@ async function timings(folder: string): Promise<Array<{ step: string; seconds: n
   const marks = [...log.matchAll(/^(\d+\.\d+) (.*)$/gm)].map((mark) => ({ at: Number(mark[1]), step: mark[2] ?? '' }));
   const first = marks[0]?.at ?? 0;
   return marks.map(({ at, step }) => ({ step, seconds: Math.round((at - first) * 10) / 10 }));
+}
+
+function shellQuoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
