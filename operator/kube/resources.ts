@@ -19,6 +19,7 @@ export const resources = {
   configMap: resource('v1', 'ConfigMap', 'configmaps'),
   serviceAccount: resource('v1', 'ServiceAccount', 'serviceaccounts'),
   claim: resource('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims'),
+  budget: resource('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   pod: resource('v1', 'Pod', 'pods'),
   event: resource('events.k8s.io/v1', 'Event', 'events'),
 } as const satisfies Record<string, Resource>;

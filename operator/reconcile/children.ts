@@ -1,0 +1,139 @@
+import { apply, replace } from '../kube/apply.ts';
+import type { Client } from '../kube/client.ts';
+import { isOperatorError, type OperatorError } from '../kube/errors.ts';
+import { type KubeObject, keyOf } from '../kube/object.ts';
+import { type Resource, resourceOf } from '../kube/resources.ts';
+import { REGISTRY_LABEL } from '../render/labels.ts';
+import { compare, contentHash, type Difference } from './drift.ts';
+import { isOurs } from './reduce.ts';
+import type { Watches } from './watches.ts';
+
+/** The annotation of a child with the hash of what was applied last: by it a field that is no longer rendered is found. */
+export const APPLIED = 'berth.dev/applied';
+
+/** What became of a child. */
+export type Ensured =
+  /** It is as it was rendered; `wrote` says what it took. `fields`: where it had been edited. */
+  | { readonly fate: 'there'; readonly wrote: 'nothing' | 'created' | 'updated' }
+  | { readonly fate: 'there'; readonly wrote: 'corrected'; readonly fields: readonly string[] }
+  /** One of the same name is about to go; its end wakes the Registry. */
+  | { readonly fate: 'waiting'; readonly message: string }
+  /** The name belongs to somebody else. */
+  | { readonly fate: 'taken'; readonly message: string }
+  /** The API server does not take it, and will not until somebody changes something. */
+  | { readonly fate: 'refused'; readonly error: OperatorError };
+
+export interface Children {
+  /** Whether `ensure` would write. */
+  differs(rendered: KubeObject): boolean;
+  /** Makes a child what was rendered. Without a request when it is that already. */
+  ensure(registry: KubeObject, rendered: KubeObject, signal: AbortSignal): Promise<Ensured>;
+}
+
+/**
+ * Brings children to what was rendered, by server-side apply, and only where the copy that the watches keep differs. A value that the API
+ * server or an admission webhook always changes would differ for ever: what still differs in the answer to an apply is remembered
+ * and taken for the same until it changes.
+ */
+export function createChildren({ client, watches }: { client: Client; watches: Watches }): Children {
+  /** By kind and key: the differences that an apply of this hash leaves. */
+  const settled = new Map<string, { hash: string; differences: ReadonlySet<string> }>();
+
+  function open(id: string, hash: string, wanted: KubeObject, stored: KubeObject): Difference[] {
+    const known = settled.get(id);
+    const differences = compare(wanted, stored);
+    if (known?.hash !== hash) return differences;
+    return differences.filter((one) => !known.differences.has(fingerprint(one)));
+  }
+
+  async function write(resource: Resource, id: string, wanted: KubeObject, hash: string, stored: KubeObject | undefined, signal: AbortSignal) {
+    const foreign = stored === undefined ? [] : open(id, hash, wanted, stored).filter(({ kind }) => kind === 'foreign');
+    if (stored !== undefined && foreign.length > 0) {
+      // Apply cannot take away what others own, and a renamed entry would clash with ours: set the list as a whole first.
+      const { namespace, name, resourceVersion = '' } = stored.metadata;
+      const lists = new Map(outermost(foreign).map(({ path, wanted: list }) => [path, list]));
+      watches.written(await replace(client, resource, { namespace, name, resourceVersion }, lists, signal));
+    }
+    const answer = await apply(client, resource, wanted, { force: true, signal });
+    watches.written(answer);
+    const left = compare(wanted, answer);
+    if (left.length > 0) settled.set(id, { hash, differences: new Set(left.map(fingerprint)) });
+    else settled.delete(id);
+  }
+
+  return {
+    differs(rendered) {
+      const { id, hash, wanted } = prepare(rendered);
+      const stored = watches.child(rendered.kind ?? '', keyOf(rendered));
+      return stored === undefined || !isApplied(stored, hash) || open(id, hash, wanted, stored).length > 0;
+    },
+
+    async ensure(registry, rendered, signal) {
+      const { resource, id, hash, wanted } = prepare(rendered);
+      const { namespace, name } = rendered.metadata;
+      const watched = watches.child(resource.kind, keyOf(rendered));
+      // What is not watched may still be there, without our label: look before taking it over.
+      const stored = watched ?? (await client.get(resource, { namespace, name }, signal));
+      if (stored !== undefined) {
+        const bar = obstacle(registry, stored, `${resource.kind} ${keyOf(stored)}`);
+        if (bar !== undefined) return bar;
+      }
+      const current = stored !== undefined && isApplied(stored, hash);
+      const differences = stored === undefined ? [] : open(id, hash, wanted, stored);
+      if (current && differences.length === 0 && watched !== undefined) return { fate: 'there', wrote: 'nothing' };
+      try {
+        await write(resource, id, wanted, hash, stored, signal);
+      } catch (error) {
+        if (isOperatorError(error, 'invalid', 'forbidden', 'refused', 'notFound')) return { fate: 'refused', error };
+        throw error;
+      }
+      if (stored === undefined) return { fate: 'there', wrote: 'created' };
+      if (!current) return { fate: 'there', wrote: 'updated' };
+      return { fate: 'there', wrote: 'corrected', fields: differences.map(({ path }) => path) };
+    },
+  };
+}
+
+/** The object as it is applied: plain JSON with the hash of all the rest in an annotation. */
+function prepare(rendered: KubeObject): { resource: Resource; id: string; hash: string; wanted: KubeObject } {
+  const resource = resourceOf(rendered);
+  if (resource === undefined) throw new TypeError(`no resource is known for the kind ${rendered.kind}`);
+  const plain = JSON.parse(JSON.stringify(rendered)) as KubeObject;
+  const hash = contentHash(plain);
+  const annotations = { ...plain.metadata.annotations, [APPLIED]: hash };
+  const wanted = { ...plain, metadata: { ...plain.metadata, annotations } };
+  return { resource, id: `${resource.kind}/${keyOf(plain)}`, hash, wanted };
+}
+
+function isApplied(stored: KubeObject, hash: string): boolean {
+  return stored.metadata.annotations?.[APPLIED] === hash;
+}
+
+/** Why an object of the right name cannot be made into the child of `registry`. */
+function obstacle(registry: KubeObject, stored: KubeObject, what: string): Ensured | undefined {
+  const controller = stored.metadata.ownerReferences?.find((owner) => owner.controller);
+  if (stored.metadata.deletionTimestamp !== undefined) {
+    return { fate: 'waiting', message: `${what} is being deleted; it is made again when it is gone` };
+  }
+  if (controller !== undefined && controller.uid !== registry.metadata.uid) {
+    const earlier = controller.kind === registry.kind && controller.name === registry.metadata.name;
+    if (earlier) return { fate: 'waiting', message: `${what} belongs to an earlier Registry of this name and has yet to go` };
+    return { fate: 'taken', message: `${what} belongs to ${controller.kind} ${controller.name}: ${wayOut}` };
+  }
+  const mine =
+    controller !== undefined ||
+    (isOurs(stored) && stored.metadata.labels?.[REGISTRY_LABEL] === registry.metadata.name) ||
+    stored.metadata.annotations?.[APPLIED] !== undefined;
+  return mine ? undefined : { fate: 'taken', message: `${what} is there already and was not made by this operator: ${wayOut}` };
+}
+
+const wayOut = 'delete or rename it, or give the Registry another name';
+
+function fingerprint({ path, kind, stored }: Difference): string {
+  return `${kind} ${path} ${stored}`;
+}
+
+/** Without the lists that lie within another list which is set as a whole. */
+function outermost(differences: readonly Difference[]): Difference[] {
+  return differences.filter(({ path }) => !differences.some((other) => path.startsWith(`${other.path}/`)));
+}
