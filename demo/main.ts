@@ -31,7 +31,7 @@ await writeFile(
 const server = spawn(launcher, ['serve', configuration], { stdio: 'inherit' });
 const ended = new Promise<number>((resolve) => server.once('exit', (code) => resolve(code ?? 1)));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.kill('SIGTERM'));
-ended.then(async (code) => {
+void ended.then(async (code) => {
   await rm(folder, { recursive: true, force: true });
   process.exit(code);
 });

@@ -18,6 +18,8 @@ export interface AppDependencies extends HttpDependencies {
   readonly headers: Readonly<Record<string, readonly string[]>>;
   /** Failing checks by name; anything but `undefined` answers every request with 503. */
   readonly unhealthy: () => Readonly<Record<string, string>> | undefined;
+  /** Once true, each answer is the last on its connection. */
+  readonly draining: () => boolean;
   readonly observer: Observer;
   readonly log: Logger;
   readonly newId: () => string;
@@ -59,6 +61,7 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
   async function finish(request: FastifyRequest, reply: FastifyReply, answer: Answer, lines = fixed): Promise<void> {
     reply.hijack();
     if (answer.error) requestErrors.set(request.raw, answer.error);
+    if (dependencies.draining()) reply.raw.shouldKeepAlive = false;
     try {
       await write(request.raw, reply.raw, answer, lines);
     } catch (error) {

@@ -1,0 +1,76 @@
+/** The `registry` program: its subcommands, thin. */
+import { readFile } from 'node:fs/promises';
+import { ConfigError } from './config/problem.ts';
+import { configPath, readConfig } from './config/read.ts';
+import { createAccessLog } from './log/access.ts';
+import { openOutput } from './log/output.ts';
+import { createLogger } from './log.ts';
+import { serve } from './serve.ts';
+import { createUuids } from './uuid.ts';
+import { version } from './version.ts';
+
+const usage = `usage:
+  registry serve [CONFIGURATION]   serve the registry; without a path, REGISTRY_CONFIGURATION_PATH names it
+  registry --version
+  registry help
+`;
+
+async function serveCommand(argument: string | undefined): Promise<number> {
+  const { env } = process;
+  const path = configPath(argument, env);
+  const file = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      `cannot read the configuration ${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
+    );
+  });
+  const { config, warnings } = readConfig({ file, path, env });
+  const stderr = openOutput(2);
+  const log = createLogger(config.log, { stream: stderr, instanceId: createUuids()(), version });
+  for (const { path: key, message, remedy } of warnings) log.warn({ key, remedy }, message);
+  const accessLog = createAccessLog(config.log.accesslog, { stream: openOutput(1) });
+  return await serve(config, { log, accessLog, asked: signalled() });
+}
+
+/** The first SIGTERM or SIGINT asks to end; a second one does not wait. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    let count = 0;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (++count > 1) process.exit(1);
+        resolve();
+      });
+    }
+  });
+}
+
+async function main([command, argument]: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'serve':
+      return serveCommand(argument);
+    case '-v':
+    case '--version':
+      console.log(`registry berth v${version}`);
+      return 0;
+    case 'help':
+    case '-h':
+    case '--help':
+      console.log(usage);
+      return 0;
+    default:
+      console.error(command === undefined ? usage : `registry: unknown command "${command}"\n\n${usage}`);
+      return 1;
+  }
+}
+
+// A fault that nobody foresaw must not take the other clients' requests with it.
+process.on('unhandledRejection', (reason) => console.error(`registry: unhandled rejection: ${reason}`));
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(error instanceof ConfigError ? message : `registry: ${message}`);
+    process.exit(1);
+  },
+);

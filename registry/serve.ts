@@ -1,0 +1,102 @@
+/** `registry serve`: wires a registry by hand from its configuration, and ends it cleanly. */
+import { randomBytes } from 'node:crypto';
+import { createApp } from './app.ts';
+import type { Config } from './config/types.ts';
+import { drain } from './drain.ts';
+import { createHealth, storageCheck } from './health/checks.ts';
+import { createDebugServer } from './http/debug.ts';
+import { createBaseUrl } from './http/location.ts';
+import { createUploadStates } from './http/upload-state.ts';
+import { listen } from './listen.ts';
+import type { AccessLog } from './log/access.ts';
+import type { Logger } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { createReport } from './report.ts';
+import { createServices } from './service/services.ts';
+import { instrument } from './storage/instrument.ts';
+import { openStore } from './storage/open.ts';
+import { createUuids } from './uuid.ts';
+
+export interface ServeDependencies {
+  readonly log: Logger;
+  readonly accessLog: AccessLog | undefined;
+  /** Resolves when the process is asked to end. */
+  readonly asked: Promise<void>;
+}
+
+/** Verified content kept in memory: bytes in all, and of one object. */
+const contentLimits = { total: 64 * 1024 * 1024, largest: 1024 * 1024 };
+/** Milliseconds between failing readiness and refusing connections. */
+const notice = 2_000;
+
+/**
+ * Runs until asked to end. Resolves with the exit code: 0, or 1 if requests had to be cut off. Rejects with a sentence for
+ * people when it cannot begin.
+ */
+export async function serve(config: Config, { log, accessLog, asked }: ServeDependencies): Promise<number> {
+  const metrics = createMetrics();
+  const store = instrument(openStore(config.storage.driver, log), (action, seconds) =>
+    metrics.observeStorage(config.storage.driver.type, action, seconds),
+  );
+  const now = (): Date => new Date();
+  const services = createServices({
+    store,
+    log,
+    policy: config.validation.manifests,
+    contentLimits,
+    newId: createUuids(),
+    now,
+    clock: () => performance.now(),
+  });
+  const checks = config.health.storagedriver.enabled ? [storageCheck(store, config.health.storagedriver)] : [];
+  const health = createHealth({ checks, log });
+  let isDraining = false;
+  const app = createApp({
+    services,
+    baseUrl: createBaseUrl(config.http),
+    states: createUploadStates(config.http.secret ?? inventedSecret(log), now),
+    deleteEnabled: config.storage.delete.enabled,
+    maxCatalog: config.catalog.maxentries,
+    maxTags: config.tags.maxtags,
+    prefix: config.http.prefix || '/',
+    headers: config.http.headers,
+    unhealthy: () => health.failing(),
+    draining: () => isDraining,
+    observer: createReport({ log, accessLog, metrics, now: Date.now }),
+    log,
+    newId: createUuids(),
+  });
+  const { addr: debugAddr, prometheus } = config.http.debug;
+  const ready = () => ({ draining: isDraining });
+  const debug = debugAddr === undefined ? undefined : createDebugServer({ health, ready, metrics, log, prometheus });
+
+  await app.ready();
+  try {
+    if (debug && debugAddr !== undefined) {
+      log.info({}, `debug server listening ${await debug.listen(debugAddr)}`);
+    }
+    log.info({}, `listening on ${await listen(app.server, config.http)}`);
+    health.start();
+    await asked;
+    isDraining = true;
+    log.info({}, 'stopping: requests under way are finished, new ones go elsewhere');
+    const complete = await drain(app.server, { timeout: config.http.draintimeout, notice });
+    if (!complete) log.error({}, 'http.draintimeout passed with requests still under way; they were cut off');
+    return complete ? 0 : 1;
+  } finally {
+    health.stop();
+    app.server.closeAllConnections();
+    await debug?.close();
+    await app.close();
+    await store.close();
+  }
+}
+
+function inventedSecret(log: Logger): string {
+  log.warn(
+    {},
+    'http.secret is not set, so this process made one up: uploads cannot be continued after a restart or by other replicas; ' +
+      'set it (REGISTRY_HTTP_SECRET), the same everywhere',
+  );
+  return randomBytes(32).toString('hex');
+}
