@@ -9,38 +9,44 @@ import type { Watches } from './watches.ts';
 
 /**
  * Makes the Secret whose key signs the state of uploads, unless it is there or the user names one. It is created, never applied: a
- * value that is there, ours or the user's, stays what it is.
- *
- * @param random a fresh secret
- * @returns what it took. `pending`: whether it is there is not known yet
+ * value that is there, ours or the user's, stays what it is. Answers `pending` while it is not known what is there.
  */
-export async function ensureHttpSecret(
-  { client, watches, random }: { client: Client; watches: Watches; random: () => string },
-  registry: Registry,
-  signal: AbortSignal,
-): Promise<'nothing' | 'created' | 'pending'> {
-  if (registry.spec.http.secretRef !== undefined) return 'nothing';
-  const { name: registryName, namespace = 'default', uid } = registry.metadata;
-  const name = httpSecretName(registryName);
-  const key = keyOf({ metadata: { namespace, name } });
-  if (watches.child('Secret', key) !== undefined) return 'nothing';
-  try {
-    const made = await client.create(
-      resources.secret,
-      {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: childMetadata({ name: registryName, namespace, uid }, name),
-        type: 'Opaque',
-        data: { [HTTP_SECRET_KEY]: Buffer.from(random()).toString('base64') },
-      } as Parameters<Client['create']>[1],
-      signal,
-    );
-    watches.written(made);
-    return 'created';
-  } catch (error) {
-    if (!isOperatorError(error, 'alreadyExists')) throw error;
-  }
-  // The user's own, or ours and not yet in the watch: from now on the watch over other people's Secrets knows which.
-  return watches.versionOf('Secret', key) === 'pending' ? 'pending' : 'nothing';
+export type EnsureHttpSecret = (registry: Registry, signal: AbortSignal) => Promise<'there' | 'pending'>;
+
+/** @param random a fresh secret */
+export function createHttpSecrets({
+  client,
+  watches,
+  random,
+}: {
+  client: Client;
+  watches: Watches;
+  random: () => string;
+}): EnsureHttpSecret {
+  /** Keys of Secrets that somebody else has made under the name of ours. */
+  const foreign = new Set<string>();
+
+  return async (registry, signal) => {
+    if (registry.spec.http.secretRef !== undefined) return 'there';
+    const { name: registryName, namespace = 'default', uid } = registry.metadata;
+    const name = httpSecretName(registryName);
+    const key = keyOf({ metadata: { namespace, name } });
+    if (watches.child(resources.secret.kind, key) !== undefined) return 'there';
+    if (foreign.has(key)) {
+      const version = watches.versionOf('Secret', key);
+      if (version !== undefined) return version === 'pending' ? 'pending' : 'there';
+      foreign.delete(key);
+    }
+    const data = { [HTTP_SECRET_KEY]: Buffer.from(random()).toString('base64') };
+    const metadata = childMetadata({ name: registryName, namespace, uid }, name);
+    const { apiVersion, kind } = resources.secret;
+    try {
+      watches.written(await client.create(resources.secret, { apiVersion, kind, metadata, data }, signal));
+      return 'there';
+    } catch (error) {
+      if (!isOperatorError(error, 'alreadyExists')) throw error;
+      foreign.add(key);
+      return watches.versionOf('Secret', key) === 'pending' ? 'pending' : 'there';
+    }
+  };
 }
