@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { requireApiServer } from '../support/apiserver.ts';
 import { eventually } from '../support/eventually.ts';
@@ -82,6 +83,46 @@ test('a lock is free again after its holder was killed', async (t) => {
   await eventually(async () => assert.ok(waited));
   holder.kill('SIGKILL');
   await (await second).release();
+});
+
+test('an interrupted build is never taken for a finished one, and two builders at once share one build', async (t) => {
+  // Its compiled packages are in Go's own cache by now, so that only linking is left: a second or two.
+  if (!(await requireTool(t, 'crane'))) return;
+  const cache = await mkdtemp(join(tmpdir(), 'berth-tools-'));
+  t.after(() => rm(cache, { recursive: true, force: true }));
+  const script = fileURLToPath(import.meta.resolve('../tools/build.ts'));
+  const build = () => {
+    const child = spawn(process.execPath, [script, 'clients'], { env: { ...process.env, BERTH_TOOLS: cache } });
+    t.after(() => child.kill('SIGKILL'));
+    const said = { stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said.stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said.stderr += text;
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    return { child, said, ended };
+  };
+  const finished = async () => (await readdir(cache)).filter((name) => name.startsWith('clients-'));
+
+  const first = build();
+  await eventually(() => assert.match(first.said.stderr, /compiling/));
+  first.child.kill('SIGKILL');
+  await first.ended;
+  assert.deepEqual(await finished(), []);
+  assert.equal((await readdir(cache)).filter((name) => name.startsWith('.partial-')).length, 1);
+
+  const builders = [build(), build()];
+  for (const { ended } of builders) assert.equal(await ended, 0);
+  assert.equal((await finished()).length, 1);
+  const compiled = builders.filter(({ said }) => said.stderr.includes('compiling'));
+  assert.equal(compiled.length, 1, 'the second builder waits for the first one');
+  assert.deepEqual(
+    (await readdir(cache)).filter((name) => name.startsWith('.partial-')),
+    [],
+    'leftovers are removed',
+  );
 });
 
 test('an API server of its own: CRD, CEL, audit, restart and freeze', async (t) => {

@@ -141,7 +141,7 @@ export const groups = {
   podman: {
     kind: 'debian',
     packages: ['podman'],
-    programs: { podman: 'usr/bin/podman' },
+    programs: { podman: 'usr/bin/podman', conmon: 'usr/bin/conmon', crun: 'usr/bin/crun' },
     takes: 'about 30 seconds',
   },
   qemu: {
