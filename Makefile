@@ -29,7 +29,7 @@ unit: node_modules/.installed ## the tests that need neither Go nor root
 bench: node_modules/.installed ## side by side with the peers; prints ratios
 	$(NODE) bench/main.ts
 
-include image.mk
-include test/tools/cluster.mk
+-include image.mk
+-include test/tools/cluster.mk
 
 .PHONY: help demo test check unit bench

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { createApp } from './app.ts';
 import type { Config } from './config/types.ts';
 import { drain } from './drain.ts';
-import { createHealth, storageCheck } from './health/checks.ts';
-import { createDebugServer } from './http/debug.ts';
+import { createHealth } from './health/checks.ts';
+import { storageCheck } from './health/storagedriver.ts';
+import { createDebugServer, type Unready } from './http/debug.ts';
 import { createBaseUrl } from './http/location.ts';
 import { createUploadStates } from './http/upload-state.ts';
 import { listen } from './listen.ts';
@@ -13,7 +14,6 @@ import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createReport } from './report.ts';
 import { createServices } from './service/services.ts';
-import { instrument } from './storage/instrument.ts';
 import { openStore } from './storage/open.ts';
 import { createUuids } from './uuid.ts';
 
@@ -35,9 +35,7 @@ const notice = 2_000;
  */
 export async function serve(config: Config, { log, accessLog, asked }: ServeDependencies): Promise<number> {
   const metrics = createMetrics();
-  const store = instrument(openStore(config.storage.driver, log), (action, seconds) =>
-    metrics.observeStorage(config.storage.driver.type, action, seconds),
-  );
+  const store = openStore(config.storage.driver, log);
   const now = (): Date => new Date();
   const services = createServices({
     store,
@@ -49,8 +47,8 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
     clock: () => performance.now(),
   });
   const checks = config.health.storagedriver.enabled ? [storageCheck(store, config.health.storagedriver)] : [];
-  const health = createHealth({ checks, log });
-  let isDraining = false;
+  const health = createHealth(checks, log);
+  let unready: Unready = 'starting';
   const app = createApp({
     services,
     baseUrl: createBaseUrl(config.http),
@@ -61,32 +59,36 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
     prefix: config.http.prefix || '/',
     headers: config.http.headers,
     unhealthy: () => health.failing(),
-    draining: () => isDraining,
+    draining: () => unready === 'draining',
     observer: createReport({ log, accessLog, metrics, now: Date.now }),
     log,
     newId: createUuids(),
   });
   const { addr: debugAddr, prometheus } = config.http.debug;
-  const ready = () => ({ draining: isDraining });
-  const debug = debugAddr === undefined ? undefined : createDebugServer({ health, ready, metrics, log, prometheus });
+  const debug =
+    debugAddr === undefined
+      ? undefined
+      : createDebugServer({ failing: () => health.failing(), unready: () => unready, metrics, log, prometheus });
 
   await app.ready();
   try {
     if (debug && debugAddr !== undefined) {
-      log.info({}, `debug server listening ${await debug.listen(debugAddr)}`);
+      log.info({}, `debug server listening ${await listen(debug, { net: 'tcp', addr: debugAddr })}`);
     }
     log.info({}, `listening on ${await listen(app.server, config.http)}`);
     health.start();
+    unready = undefined;
     await asked;
-    isDraining = true;
+    unready = 'draining';
     log.info({}, 'stopping: requests under way are finished, new ones go elsewhere');
     const complete = await drain(app.server, { timeout: config.http.draintimeout, notice });
     if (!complete) log.error({}, 'http.draintimeout passed with requests still under way; they were cut off');
     return complete ? 0 : 1;
   } finally {
-    health.stop();
+    await health.stop();
     app.server.closeAllConnections();
-    await debug?.close();
+    debug?.close();
+    debug?.closeAllConnections();
     await app.close();
     await store.close();
   }
