@@ -6,26 +6,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 
-/** Whether traffic may come. */
-export interface ReadyState {
-  /** The process has been asked to end: load balancers should look elsewhere. */
-  readonly draining: boolean;
-}
+/** Why traffic should go elsewhere; `undefined` when it may come. */
+export type Unready = 'starting' | 'draining' | undefined;
 
 export interface DebugDependencies {
   /** Reasons by the name of the failing check; `undefined` while all is well. Asked on every request, so it must cost nothing. */
-  readonly health: { failing(): Readonly<Record<string, string>> | undefined };
-  readonly ready: () => ReadyState;
+  readonly failing: () => Readonly<Record<string, string>> | undefined;
+  readonly unready: () => Unready;
   readonly metrics: Pick<Metrics, 'text'>;
   readonly prometheus: { readonly enabled: boolean; readonly path: string };
   readonly log: Logger;
-}
-
-export interface DebugServer {
-  /** `host:port` or `:port`. Resolves with the address as bound; rejects with a sentence for people. */
-  listen(addr: string): Promise<string>;
-  /** Ends at once, with whatever is under way: nothing here is worth waiting for. */
-  close(): Promise<void>;
 }
 
 interface Answer {
@@ -39,9 +29,10 @@ type Page = () => Answer | Promise<Answer>;
 /** Nobody has a reason to be slow here. */
 const TIMEOUT_MS = 10_000;
 
-export function createDebugServer(dependencies: DebugDependencies): DebugServer {
+/** The server, not yet listening. To end it: `close`, then `closeAllConnections`; nothing here is worth waiting for. */
+export function createDebugServer(dependencies: DebugDependencies): Server {
   const pages = pagesOf(dependencies);
-  const server = createServer(
+  return createServer(
     { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS },
     (request, response) => {
       // Nothing here takes a body; what comes is read past, so that it can't hold the connection.
@@ -49,37 +40,14 @@ export function createDebugServer(dependencies: DebugDependencies): DebugServer 
       void reply(request, response, pages, dependencies.log);
     },
   );
-  return {
-    listen: (addr) => bind(server, addr),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
 }
 
-async function bind(server: Server, addr: string): Promise<string> {
-  const colon = addr.lastIndexOf(':');
-  const host = addr.slice(0, Math.max(0, colon)).replace(/^\[(.*)\]$/, '$1');
-  const port = Number(addr.slice(colon + 1));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new Error(`cannot listen on http.debug.addr ${addr}: ${error.message}`, { cause: error }));
-    });
-    server.listen(host === '' ? { port } : { host, port }, resolve);
-  });
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') return addr;
-  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
-}
-
-function pagesOf({ health, ready, metrics, prometheus }: DebugDependencies): ReadonlyMap<string, Page> {
+function pagesOf({ failing, unready, metrics, prometheus }: DebugDependencies): ReadonlyMap<string, Page> {
   const pages = new Map<string, Page>([
-    ['/debug/health', () => json(health.failing() === undefined ? 200 : 503, health.failing() ?? {})],
+    ['/debug/health', () => json(failing() === undefined ? 200 : 503, failing() ?? {})],
     // That the process answers is all there is to it: a restart cures no disk.
     ['/livez', () => text(200, 'ok\n')],
-    ['/readyz', () => readiness(health.failing(), ready())],
+    ['/readyz', () => readiness(failing(), unready())],
   ]);
   if (prometheus.enabled) {
     pages.set(prometheus.path, async () => {
@@ -90,9 +58,9 @@ function pagesOf({ health, ready, metrics, prometheus }: DebugDependencies): Rea
   return pages;
 }
 
-function readiness(failing: Readonly<Record<string, string>> | undefined, state: ReadyState): Answer {
+function readiness(failing: Readonly<Record<string, string>> | undefined, reason: Unready): Answer {
   const reasons = Object.entries(failing ?? {}).map(([name, reason]) => `${name}: ${reason}\n`);
-  if (state.draining) reasons.unshift('draining\n');
+  if (reason !== undefined) reasons.unshift(`${reason}\n`);
   return reasons.length === 0 ? text(200, 'ok\n') : text(503, reasons.join(''));
 }
 
