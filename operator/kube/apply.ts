@@ -1,5 +1,5 @@
+import { isOperatorError, OperatorError } from '../error.ts';
 import type { Client, Place } from './client.ts';
-import { isOperatorError, OperatorError } from './errors.ts';
 import type { KubeObject } from './object.ts';
 import type { Resource } from './resources.ts';
 

@@ -1,4 +1,4 @@
-import { OperatorError } from './errors.ts';
+import { OperatorError } from '../error.ts';
 import type { KubeObject } from './object.ts';
 import { pathOf, type Resource } from './resources.ts';
 import type { Call, Transport } from './transport.ts';
@@ -39,10 +39,7 @@ export interface Page {
 }
 
 export interface Patch {
-  contentType:
-    | 'application/apply-patch+yaml'
-    | 'application/merge-patch+json'
-    | 'application/json-patch+json';
+  contentType: 'application/apply-patch+yaml' | 'application/merge-patch+json' | 'application/json-patch+json';
   body: unknown;
   query?: Record<string, string>;
   subresource?: 'status' | undefined;
@@ -127,7 +124,9 @@ export function createClient(transport: Transport, fieldManager: string): Client
 
     patch: (resource, at, patch, signal) =>
       object({
-        what: name(patch.contentType.includes('apply') ? 'apply' : 'patch', resource, at) + (patch.subresource ? ' status' : ''),
+        what:
+          name(patch.contentType.includes('apply') ? 'apply' : 'patch', resource, at) +
+          (patch.subresource ? ' status' : ''),
         method: 'PATCH',
         path: pathOf(resource, at.namespace, at.name, patch.subresource),
         query: { fieldManager, ...patch.query },

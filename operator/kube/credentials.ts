@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OperatorError } from './errors.ts';
+import { OperatorError } from '../error.ts';
 
 /** What one connection to the API server is made with. */
 export interface Access {

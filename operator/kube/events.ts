@@ -84,7 +84,9 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         onDropped('too many Events about one object');
         return;
       }
-      const id = createHash('sha256').update(JSON.stringify([uid, notice])).digest('hex');
+      const id = createHash('sha256')
+        .update(JSON.stringify([uid, notice]))
+        .digest('hex');
       const written = write(regarding, notice, id)
         .catch((error: unknown) => {
           series.delete(id);
@@ -136,7 +138,10 @@ function microTime(ms: number): string {
 function clipped(text: string, bytes: number): string {
   const buffer = Buffer.from(text);
   if (buffer.length <= bytes) return text;
-  return `${buffer.subarray(0, bytes - 3).toString('utf8').replace(/\uFFFD+$/, '')}…`;
+  return `${buffer
+    .subarray(0, bytes - 3)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '')}…`;
 }
 
 /** Sets an entry as the newest and forgets the oldest beyond the bound. */

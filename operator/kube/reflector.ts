@@ -1,5 +1,5 @@
+import { isOperatorError, OperatorError } from '../error.ts';
 import type { Client } from './client.ts';
-import { isOperatorError, OperatorError } from './errors.ts';
 import { type KubeObject, keyOf } from './object.ts';
 import { type Change, createStore, type Store } from './store.ts';
 import type { Transport } from './transport.ts';

@@ -58,7 +58,8 @@ export function createStore<T extends KubeObject>(indexBy?: (object: T) => strin
   function put(object: T): Change<T> | undefined {
     const key = keyOf(object);
     const known = objects.get(key);
-    if (known !== undefined && !isNewer(object.metadata.resourceVersion, known.metadata.resourceVersion)) return undefined;
+    if (known !== undefined && !isNewer(object.metadata.resourceVersion, known.metadata.resourceVersion))
+      return undefined;
     return set(key, object);
   }
 

@@ -1,6 +1,7 @@
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { isOperatorError, OperatorError } from '../error.ts';
 import type { Access, Credentials } from './credentials.ts';
-import { fromStatus, isOperatorError, OperatorError } from './errors.ts';
+import { fromStatus } from './errors.ts';
 
 /** One call to the API server. */
 export interface Call {

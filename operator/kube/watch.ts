@@ -1,5 +1,6 @@
+import { OperatorError } from '../error.ts';
 import { metadataAccept } from './client.ts';
-import { fromStatus, OperatorError } from './errors.ts';
+import { fromStatus } from './errors.ts';
 import type { KubeObject } from './object.ts';
 import { pathOf, type Resource } from './resources.ts';
 import type { Transport } from './transport.ts';

@@ -1,6 +1,6 @@
+import { isOperatorError, type OperatorError } from '../error.ts';
 import { apply, replace } from '../kube/apply.ts';
 import type { Client } from '../kube/client.ts';
-import { isOperatorError, type OperatorError } from '../kube/errors.ts';
 import { type KubeObject, keyOf } from '../kube/object.ts';
 import { type Resource, resourceOf } from '../kube/resources.ts';
 import { REGISTRY_LABEL } from '../render/labels.ts';
@@ -46,7 +46,14 @@ export function createChildren({ client, watches }: { client: Client; watches: W
     return differences.filter((one) => !known.differences.has(fingerprint(one)));
   }
 
-  async function write(resource: Resource, id: string, wanted: KubeObject, hash: string, stored: KubeObject | undefined, signal: AbortSignal) {
+  async function write(
+    resource: Resource,
+    id: string,
+    wanted: KubeObject,
+    hash: string,
+    stored: KubeObject | undefined,
+    signal: AbortSignal,
+  ) {
     const foreign = stored === undefined ? [] : open(id, hash, wanted, stored).filter(({ kind }) => kind === 'foreign');
     if (stored !== undefined && foreign.length > 0) {
       // Apply cannot take away what others own, and a renamed entry would clash with ours: set the list as a whole first.
@@ -117,14 +124,17 @@ function obstacle(registry: KubeObject, stored: KubeObject, what: string): Ensur
   }
   if (controller !== undefined && controller.uid !== registry.metadata.uid) {
     const earlier = controller.kind === registry.kind && controller.name === registry.metadata.name;
-    if (earlier) return { fate: 'waiting', message: `${what} belongs to an earlier Registry of this name and has yet to go` };
+    if (earlier)
+      return { fate: 'waiting', message: `${what} belongs to an earlier Registry of this name and has yet to go` };
     return { fate: 'taken', message: `${what} belongs to ${controller.kind} ${controller.name}: ${wayOut}` };
   }
   const mine =
     controller !== undefined ||
     (isOurs(stored) && stored.metadata.labels?.[REGISTRY_LABEL] === registry.metadata.name) ||
     stored.metadata.annotations?.[APPLIED] !== undefined;
-  return mine ? undefined : { fate: 'taken', message: `${what} is there already and was not made by this operator: ${wayOut}` };
+  return mine
+    ? undefined
+    : { fate: 'taken', message: `${what} is there already and was not made by this operator: ${wayOut}` };
 }
 
 const wayOut = 'delete or rename it, or give the Registry another name';

@@ -18,12 +18,22 @@ export function needsFinalizer(registry: Registry): boolean {
 }
 
 /** Adds or removes the finalizer. Returns whether it took a write. */
-export async function setFinalizer({ client, watches }: Deps, registry: Registry, wanted: boolean, signal: AbortSignal): Promise<boolean> {
+export async function setFinalizer(
+  { client, watches }: Deps,
+  registry: Registry,
+  wanted: boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { namespace, name, resourceVersion, finalizers = [] } = registry.metadata;
   if (finalizers.includes(FINALIZER) === wanted) return false;
   const others = finalizers.filter((one) => one !== FINALIZER);
   const body = { metadata: { resourceVersion, finalizers: wanted ? [...others, FINALIZER] : others } };
-  const answer = await client.patch(resources.registry, { namespace, name }, { contentType: 'application/merge-patch+json', body }, signal);
+  const answer = await client.patch(
+    resources.registry,
+    { namespace, name },
+    { contentType: 'application/merge-patch+json', body },
+    signal,
+  );
   // Without its last finalizer a Registry that is being deleted is gone.
   if (registry.metadata.deletionTimestamp === undefined) watches.written(answer);
   return true;
@@ -34,15 +44,30 @@ export function ownedClaims({ watches }: Pick<Deps, 'watches'>, registry: Regist
   const { namespace, name, uid } = registry.metadata;
   return watches
     .children(keyOf({ metadata: { namespace, name } }))
-    .filter(({ kind, metadata }) => kind === resources.claim.kind && metadata.ownerReferences?.some((owner) => owner.uid === uid));
+    .filter(
+      ({ kind, metadata }) =>
+        kind === resources.claim.kind && metadata.ownerReferences?.some((owner) => owner.uid === uid),
+    );
 }
 
 /** Takes a claim out of the Registry's hands, so that it stays when the Registry goes. */
-export async function releaseClaim({ client, watches }: Deps, registry: Registry, claim: KubeObject, signal: AbortSignal): Promise<void> {
+export async function releaseClaim(
+  { client, watches }: Deps,
+  registry: Registry,
+  claim: KubeObject,
+  signal: AbortSignal,
+): Promise<void> {
   const { namespace, name, resourceVersion, ownerReferences = [] } = claim.metadata;
   const others = ownerReferences.filter(({ uid }) => uid !== registry.metadata.uid);
   const body = { metadata: { resourceVersion, ownerReferences: others } };
-  watches.written(await client.patch(resources.claim, { namespace, name }, { contentType: 'application/merge-patch+json', body }, signal));
+  watches.written(
+    await client.patch(
+      resources.claim,
+      { namespace, name },
+      { contentType: 'application/merge-patch+json', body },
+      signal,
+    ),
+  );
 }
 
 /** What became of the claims of a Registry that is being deleted, by name. */

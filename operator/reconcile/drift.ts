@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { amount } from '../api/quantity.ts';
 
 /** One place where a stored object is not what was rendered. */
 export interface Difference {
@@ -42,22 +43,29 @@ export function compare(wanted: unknown, stored: unknown): Difference[] {
 }
 
 function compareAt(wanted: unknown, stored: unknown, path: string, field: string, found: Difference[]): void {
-  if (Array.isArray(wanted)) return compareLists(wanted, stored, path, field, found);
-  if (isRecord(wanted)) {
-    if (!isRecord(stored)) {
-      // An empty map is not stored; an empty emptyDir is, and means something.
-      if (stored === undefined && Object.keys(wanted).length === 0 && field !== 'emptyDir') return;
-      found.push(changed(path, wanted, stored));
-      return;
-    }
-    for (const [key, value] of Object.entries(wanted)) {
-      if (value === undefined) continue;
-      const inner = quantityMaps.has(field) ? 'quantity' : key;
-      compareAt(value, stored[key], `${path}/${escaped(key)}`, inner, found);
-    }
+  if (Array.isArray(wanted)) compareLists(wanted, stored, path, field, found);
+  else if (isRecord(wanted)) compareMaps(wanted, stored, path, field, found);
+  else if (!sameScalar(wanted, stored, field)) found.push(changed(path, wanted, stored));
+}
+
+function compareMaps(
+  wanted: Record<string, unknown>,
+  stored: unknown,
+  path: string,
+  field: string,
+  found: Difference[],
+): void {
+  if (!isRecord(stored)) {
+    // An empty map is not stored; an empty emptyDir is, and means something.
+    const nothing = stored === undefined && Object.keys(wanted).length === 0 && field !== 'emptyDir';
+    if (!nothing) found.push(changed(path, wanted, stored));
     return;
   }
-  if (!sameScalar(wanted, stored, field)) found.push(changed(path, wanted, stored));
+  for (const [key, value] of Object.entries(wanted)) {
+    if (value === undefined) continue;
+    const inner = quantityMaps.has(field) ? 'quantity' : key;
+    compareAt(value, stored[key], `${path}/${escaped(key)}`, inner, found);
+  }
 }
 
 function compareLists(wanted: unknown[], stored: unknown, path: string, field: string, found: Difference[]): void {
@@ -98,32 +106,10 @@ function sameScalar(wanted: unknown, stored: unknown, field: string): boolean {
   return value !== undefined && value === quantity(stored);
 }
 
-const suffixes: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-
-/** The number that a quantity stands for, rounded to nanos as the API server does; `undefined` for what is no quantity. */
+/** The number that a quantity stands for, without what a fraction's binary form adds; `undefined` for what is no quantity. */
 function quantity(value: unknown): number | undefined {
-  const match = /^([+-]?[0-9.]+)(?:[eE]([+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)$/.exec(String(value));
-  if (match === null) return undefined;
-  const scale = match[2] === undefined ? suffixes[match[3] ?? ''] : 10 ** Number(match[2]);
-  const amount = Number(match[1]) * (scale ?? Number.NaN);
-  return Number.isFinite(amount) ? Number(amount.toPrecision(15)) : undefined;
+  const number = amount(String(value));
+  return number === undefined ? undefined : Number(number.toPrecision(15));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { HTTP_SECRET_KEY, httpSecretName } from '../api/names.ts';
 import type { Registry } from '../api/types.ts';
+import { isOperatorError } from '../error.ts';
 import type { Client } from '../kube/client.ts';
-import { isOperatorError } from '../kube/errors.ts';
 import { keyOf } from '../kube/object.ts';
 import { resources } from '../kube/resources.ts';
 import { childMetadata } from '../render/labels.ts';

@@ -8,11 +8,21 @@ import type { Farewell } from './claims.ts';
 export function corrected(child: string, fields: readonly string[]): Notice {
   const shown = fields.slice(0, 8).join(', ');
   const more = fields.length > 8 ? ` and ${fields.length - 8} more` : '';
-  return { type: 'Normal', reason: 'DriftCorrected', action: 'Apply', note: `${child} had been changed at ${shown}${more}; restored` };
+  return {
+    type: 'Normal',
+    reason: 'DriftCorrected',
+    action: 'Apply',
+    note: `${child} had been changed at ${shown}${more}; restored`,
+  };
 }
 
 export function pruned(children: readonly string[]): Notice {
-  return { type: 'Normal', reason: 'Pruned', action: 'Delete', note: `no longer part of the registry: ${children.join(', ')}` };
+  return {
+    type: 'Normal',
+    reason: 'Pruned',
+    action: 'Delete',
+    note: `no longer part of the registry: ${children.join(', ')}`,
+  };
 }
 
 /** What became of the data of a Registry that is going. */
@@ -23,7 +33,12 @@ export function farewell({ deleted, kept }: Farewell): Notice[] {
     notices.push({ type: 'Warning', reason: 'ClaimDeleted', action: 'Delete', note });
   }
   if (kept.length > 0) {
-    notices.push({ type: 'Normal', reason: 'ClaimKept', action: 'Release', note: `the claim ${kept.join(', ')} stays, with all images in it` });
+    notices.push({
+      type: 'Normal',
+      reason: 'ClaimKept',
+      action: 'Release',
+      note: `the claim ${kept.join(', ')} stays, with all images in it`,
+    });
   }
   return notices;
 }

@@ -23,7 +23,11 @@ export function superfluous(
     const owned = child.metadata.ownerReferences?.some(({ uid }) => uid === registry.metadata.uid) ?? false;
     if (!owned || child.metadata.deletionTimestamp !== undefined || wanted.has(identity(child))) return false;
     if (child.kind === resources.claim.kind) return false;
-    if (child.kind === resources.secret.kind && child.metadata.name === spared && registry.spec.http.secretRef === undefined) {
+    if (
+      child.kind === resources.secret.kind &&
+      child.metadata.name === spared &&
+      registry.spec.http.secretRef === undefined
+    ) {
       return false;
     }
     return child.kind === resources.service.kind || rolledOut;

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Inputs, Resolved } from '../api/resolved.ts';
 import { dataClaimName } from '../api/names.ts';
 import { references, resolve } from '../api/resolve.ts';
+import type { Inputs, Resolved } from '../api/resolved.ts';
 import type { Registry, RegistryStatus } from '../api/types.ts';
 import { type Outcome, settled } from '../controller/outcome.ts';
+import { isOperatorError } from '../error.ts';
 import { apply } from '../kube/apply.ts';
 import type { Client } from '../kube/client.ts';
-import { isOperatorError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { keyOf } from '../kube/object.ts';
 import { resources } from '../kube/resources.ts';
@@ -48,7 +48,7 @@ export function createReconciler(options: ReconcilerOptions) {
   const ensureHttpSecret = createHttpSecrets({ client, watches, random: options.randomSecret });
 
   return async function reconcile(key: string, { signal }: { signal: AbortSignal }): Promise<Outcome> {
-    const registry = watches.registries.get(key);
+    const registry = watches.registry(key);
     try {
       if (registry === undefined) {
         watches.dependsOn(key, []);
@@ -75,23 +75,24 @@ export function createReconciler(options: ReconcilerOptions) {
     const inputs = await look(registry, signal);
     if (inputs === 'pending') return soon;
     const resolution = resolve(registry, inputs);
-    if ('faults' in resolution || paused) {
-      const differing = 'resolved' in resolution ? wouldChange(resolution.resolved) : [];
-      const status = statusOf({ ...observe(key, registry), resolution, obstacles: [], paused: paused ? differing : undefined });
-      await report(registry, status, signal);
-      return 'faults' in resolution ? { fate: 'stalled', reason: resolution.faults[0]?.reason ?? '' } : settled;
-    }
-    const { resolved } = resolution;
+    if ('resolved' in resolution && !paused) return await act(key, registry, resolution.resolved, signal);
+    const differing = 'resolved' in resolution ? wouldChange(resolution.resolved) : [];
+    const situation = { ...observe(key, registry), resolution, obstacles: [], paused: paused ? differing : undefined };
+    await report(registry, statusOf(situation), signal);
+    return 'faults' in resolution ? { fate: 'stalled', reason: resolution.faults[0]?.reason ?? '' } : settled;
+  }
+
+  async function act(key: string, registry: Registry, resolved: Resolved, signal: AbortSignal): Promise<Outcome> {
     const held = await setFinalizer({ client, watches }, registry, needsFinalizer(registry), signal);
-    const current = held ? (watches.registries.get(key) ?? registry) : registry;
+    const current = held ? (watches.registry(key) ?? registry) : registry;
     const obstacles = await applyAll(current, resolved, signal);
     if (obstacles.length === 0) {
       const deleted = await prune({ client, watches }, current, render(resolved), signal);
       if (deleted.length > 0) events.record(current, pruned(deleted));
       await release(current, signal);
     }
-    const status = statusOf({ ...observe(key, current), resolution, obstacles, paused: undefined });
-    await report(current, status, signal);
+    const situation = { ...observe(key, current), resolution: { resolved }, obstacles, paused: undefined };
+    await report(current, statusOf(situation), signal);
     return fateOf(obstacles);
   }
 
@@ -108,7 +109,10 @@ export function createReconciler(options: ReconcilerOptions) {
       if (ensured.fate === 'refused') {
         obstacles.push({ reason: 'ApplyRefused', message: ensured.error.message, error: ensured.error });
       } else {
-        obstacles.push({ reason: ensured.fate === 'taken' ? 'NameTaken' : 'WaitingForDeletion', message: ensured.message });
+        obstacles.push({
+          reason: ensured.fate === 'taken' ? 'NameTaken' : 'WaitingForDeletion',
+          message: ensured.message,
+        });
       }
       if (child.kind !== resources.service.kind) break;
     }
@@ -118,7 +122,8 @@ export function createReconciler(options: ReconcilerOptions) {
   /** Under deletionPolicy Retain no claim belongs to the Registry, not even one that is no longer rendered. */
   async function release(registry: Registry, signal: AbortSignal): Promise<void> {
     if (registry.spec.deletionPolicy === 'Delete') return;
-    for (const claim of ownedClaims({ watches }, registry)) await releaseClaim({ client, watches }, registry, claim, signal);
+    for (const claim of ownedClaims({ watches }, registry))
+      await releaseClaim({ client, watches }, registry, claim, signal);
   }
 
   async function end(registry: Registry, signal: AbortSignal): Promise<Outcome> {

@@ -98,7 +98,11 @@ export function versionOnly(object: KubeObject): KubeObject {
   return identity(object);
 }
 
-function identity({ apiVersion, kind, metadata }: KubeObject): Required<Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>> {
+function identity({
+  apiVersion,
+  kind,
+  metadata,
+}: KubeObject): Required<Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>> {
   const { name, namespace, uid, resourceVersion } = metadata;
   return {
     apiVersion: apiVersion ?? '',

@@ -120,7 +120,11 @@ function summarize(
   const { paused, obstacles, deployment, pods } = situation;
   const [fault] = faults;
   if (fault !== undefined) {
-    return { state: 'stuck', reason: fault.reason, message: faults.map(({ path, message }) => `${path}: ${message}`).join('; ') };
+    return {
+      state: 'stuck',
+      reason: fault.reason,
+      message: faults.map(({ path, message }) => `${path}: ${message}`).join('; '),
+    };
   }
   const obstacle = obstacles.find(({ reason }) => reason !== 'WaitingForDeletion') ?? obstacles[0];
   if (obstacle !== undefined) {
@@ -135,23 +139,42 @@ function summarize(
   return paused === undefined || rollout.state === 'ready' ? rollout : { ...rollout, state: 'paused' };
 }
 
-function rolloutSummary(view: DeploymentView | undefined, trouble: Trouble | undefined, resolved: Resolved | undefined): Summary {
-  if (view === undefined) return { state: 'moving', reason: 'Progressing', message: 'the Deployment is about to be made' };
+function rolloutSummary(
+  view: DeploymentView | undefined,
+  trouble: Trouble | undefined,
+  resolved: Resolved | undefined,
+): Summary {
+  if (view === undefined)
+    return { state: 'moving', reason: 'Progressing', message: 'the Deployment is about to be made' };
   const { wanted, updated, ready, replicas, observed, conditions } = view;
   if (observed && updated === wanted && ready >= wanted && replicas === wanted) {
-    if (wanted === 0) return { state: 'ready', reason: 'ScaledToZero', message: 'spec.replicas is 0: no Pod runs, as asked' };
+    if (wanted === 0)
+      return { state: 'ready', reason: 'ScaledToZero', message: 'spec.replicas is 0: no Pod runs, as asked' };
     const [primary] = resolved === undefined ? [] : endpoints(resolved);
-    return { state: 'ready', reason: 'Ready', message: `${count(ready, wanted)} ready, serving at ${primary?.host ?? 'its Services'}` };
+    return {
+      state: 'ready',
+      reason: 'Ready',
+      message: `${count(ready, wanted)} ready, serving at ${primary?.host ?? 'its Services'}`,
+    };
   }
   const progressing = conditions.find(({ type }) => type === 'Progressing');
   const late = observed && progressing?.status === 'False' && progressing.reason === 'ProgressDeadlineExceeded';
   if (trouble !== undefined && observed) return { state: late ? 'stuck' : 'moving', ...trouble };
   const counts = `${count(updated, wanted)} updated, ${ready} ready`;
   if (late) {
-    return { state: 'stuck', reason: 'ProgressDeadlineExceeded', message: `${counts}, and no progress for too long: ${progressing.message ?? ''}` };
+    return {
+      state: 'stuck',
+      reason: 'ProgressDeadlineExceeded',
+      message: `${counts}, and no progress for too long: ${progressing.message ?? ''}`,
+    };
   }
-  const rollingOut = !observed || updated < wanted || replicas > updated || progressing?.reason !== 'NewReplicaSetAvailable';
-  return { state: 'moving', reason: rollingOut ? 'Progressing' : 'PodsNotReady', message: observed ? counts : 'a new template is rolled out' };
+  const rollingOut =
+    !observed || updated < wanted || replicas > updated || progressing?.reason !== 'NewReplicaSetAvailable';
+  return {
+    state: 'moving',
+    reason: rollingOut ? 'Progressing' : 'PodsNotReady',
+    message: observed ? counts : 'a new template is rolled out',
+  };
 }
 
 /** Ready always; Reconciling and Stalled only while they hold. */
@@ -173,26 +196,41 @@ function about(faults: readonly Fault[], type: FaultCondition, reason: string, m
   const mine = faults.filter(({ condition }) => condition === type);
   const [first] = mine;
   if (first === undefined) return { type, status: 'True', reason, message };
-  return { type, status: 'False', reason: first.reason, message: mine.map((one) => `${one.path}: ${one.message}`).join('; ') };
+  return {
+    type,
+    status: 'False',
+    reason: first.reason,
+    message: mine.map((one) => `${one.path}: ${one.message}`).join('; '),
+  };
 }
 
 /** Whether anybody answers: at least one Pod is ready, whatever else goes on. */
 function availability(view: DeploymentView | undefined, pods: readonly KubeObject[]): WantedCondition {
   const type = 'Available';
-  if (view === undefined) return { type, status: 'False', reason: 'NotDeployed', message: 'there is no Deployment yet' };
+  if (view === undefined)
+    return { type, status: 'False', reason: 'NotDeployed', message: 'there is no Deployment yet' };
   const { ready, wanted } = view;
   if (ready > 0) return { type, status: 'True', reason: 'PodsReady', message: `${count(ready, wanted)} ready` };
   if (wanted === 0) return { type, status: 'False', reason: 'ScaledToZero', message: 'spec.replicas is 0' };
-  return { type, status: 'False', reason: 'PodsNotReady', message: troubleOf(undefined, pods)?.message ?? 'no Pod is ready' };
+  return {
+    type,
+    status: 'False',
+    reason: 'PodsNotReady',
+    message: troubleOf(undefined, pods)?.message ?? 'no Pod is ready',
+  };
 }
 
 /** Whether every Service has the address that its type promises. It does not count for Ready: the registry serves all the same. */
 function exposure(resolved: Resolved | undefined, services: readonly KubeObject[]): WantedCondition {
   const type = 'ExposureReady';
-  if (resolved === undefined) return { type, status: 'Unknown', reason: 'NotResolved', message: 'the resource has faults' };
+  if (resolved === undefined)
+    return { type, status: 'Unknown', reason: 'NotResolved', message: 'the resource has faults' };
   const addresses = addressesOf(services);
-  const missing = resolved.exposures.filter((one) => one.type === 'LoadBalancer' && addresses[one.serviceName] === undefined);
-  if (missing.length === 0) return { type, status: 'True', reason: 'Exposed', message: 'every Service has its address' };
+  const missing = resolved.exposures.filter(
+    (one) => one.type === 'LoadBalancer' && addresses[one.serviceName] === undefined,
+  );
+  if (missing.length === 0)
+    return { type, status: 'True', reason: 'Exposed', message: 'every Service has its address' };
   const names = missing.map(({ serviceName }) => serviceName).join(', ');
   const message = `no load balancer has given the Service ${names} an address yet`;
   return { type, status: 'False', reason: 'AddressPending', message };

@@ -11,7 +11,8 @@ export function storageCondition(
 ): WantedCondition {
   const type = 'StorageReady';
   const [fault] = faults.filter(({ condition }) => condition === type);
-  if (fault !== undefined) return { type, status: 'False', reason: fault.reason, message: `${fault.path}: ${fault.message}` };
+  if (fault !== undefined)
+    return { type, status: 'False', reason: fault.reason, message: `${fault.path}: ${fault.message}` };
   const { storage } = registry.spec;
   if (storage.type !== 'PersistentVolume') {
     const message = `${storage.type}: images are lost when a Pod ends; use PersistentVolume to keep them`;
@@ -22,11 +23,21 @@ export function storageCondition(
   }
   const name = `PersistentVolumeClaim ${claim.metadata.name}`;
   if (claim.metadata.deletionTimestamp !== undefined) {
-    return { type, status: 'False', reason: 'ClaimTerminating', message: `${name} is being deleted and goes when no Pod uses it any more` };
+    return {
+      type,
+      status: 'False',
+      reason: 'ClaimTerminating',
+      message: `${name} is being deleted and goes when no Pod uses it any more`,
+    };
   }
   const { phase, capacity } = (claim.status ?? {}) as { phase?: string; capacity?: { storage?: string } };
   if (phase === 'Bound') {
-    return { type, status: 'True', reason: 'ClaimBound', message: `${name} is bound, ${capacity?.storage ?? 'size unknown'}` };
+    return {
+      type,
+      status: 'True',
+      reason: 'ClaimBound',
+      message: `${name} is bound, ${capacity?.storage ?? 'size unknown'}`,
+    };
   }
   if (phase === 'Lost') {
     const message = `the volume of ${name} is gone: restore it, or delete the claim to start empty`;

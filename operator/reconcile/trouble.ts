@@ -40,7 +40,10 @@ export function troubleOf(deployment: KubeObject | undefined, pods: readonly Kub
   }
   const failure = deployment && viewDeployment(deployment).conditions.find(({ type }) => type === 'ReplicaFailure');
   if (failure?.status !== 'True') return undefined;
-  return { reason: 'PodsRefused', message: `Pods cannot be made: ${failure.message ?? failure.reason ?? 'unknown reason'}` };
+  return {
+    reason: 'PodsRefused',
+    message: `Pods cannot be made: ${failure.message ?? failure.reason ?? 'unknown reason'}`,
+  };
 }
 
 function podTrouble({ metadata, status }: ReducedPod): Trouble | undefined {
@@ -54,7 +57,10 @@ function podTrouble({ metadata, status }: ReducedPod): Trouble | undefined {
     if (trouble !== undefined) return trouble;
   }
   if (status.phase !== 'Failed') return undefined;
-  return { reason: 'PodFailed', message: `${pod} failed: ${[status.reason, status.message].filter(Boolean).join(': ')}` };
+  return {
+    reason: 'PodFailed',
+    message: `${pod} failed: ${[status.reason, status.message].filter(Boolean).join(': ')}`,
+  };
 }
 
 function containerTrouble(pod: string, { image, state, lastState, restartCount }: ContainerState): Trouble | undefined {
@@ -62,7 +68,10 @@ function containerTrouble(pod: string, { image, state, lastState, restartCount }
   const reason = waiting?.reason ?? '';
   if (pullReasons.has(reason)) {
     const advice = 'check spec.image, and spec.image.pullSecretRefs if it needs a login';
-    return { reason: 'ImagePullFailed', message: `${pod} cannot pull ${image ?? 'its image'} (${reason}): ${waiting?.message ?? ''}; ${advice}` };
+    return {
+      reason: 'ImagePullFailed',
+      message: `${pod} cannot pull ${image ?? 'its image'} (${reason}): ${waiting?.message ?? ''}; ${advice}`,
+    };
   }
   if (configReasons.has(reason)) {
     return { reason: 'ContainerConfigError', message: `${pod} cannot start (${reason}): ${waiting?.message ?? ''}` };

@@ -1,17 +1,17 @@
 import type { Registry } from '../api/types.ts';
+import type { OperatorError } from '../error.ts';
 import type { Client } from '../kube/client.ts';
-import type { OperatorError } from '../kube/errors.ts';
 import { type KubeObject, keyOf } from '../kube/object.ts';
 import { createReflector, type Reflector } from '../kube/reflector.ts';
 import { type Resource, resources } from '../kube/resources.ts';
-import type { Store } from '../kube/store.ts';
 import type { Transport } from '../kube/transport.ts';
 import { labels, REGISTRY_LABEL } from '../render/labels.ts';
 import { reducedClaim, reducedPod, versionOnly, withoutManagedFields } from './reduce.ts';
 
 /** Everything that the reconciler knows of the cluster, kept up to date by watches. Reading from it costs no request. */
 export interface Watches {
-  readonly registries: Store<Registry>;
+  registry(key: string): Registry | undefined;
+  registryKeys(): string[];
   /** The children of one Registry, by its key: all kinds that are rendered, and claims. */
   children(registryKey: string): KubeObject[];
   /** A child by kind and key. */
@@ -141,7 +141,8 @@ export function createWatches(options: WatchesOptions): Watches {
         transform: versionOnly,
         wakes: dependantsOf(resource.kind),
         onSynced: () => {
-          for (const [object, keys] of dependants) if (object.startsWith(`${resource.kind}/`)) for (const key of keys) wake(key);
+          for (const [object, keys] of dependants)
+            if (object.startsWith(`${resource.kind}/`)) for (const key of keys) wake(key);
         },
       }),
     ]),
@@ -149,7 +150,8 @@ export function createWatches(options: WatchesOptions): Watches {
   const all = [...needed, ...versions.values()];
 
   return {
-    registries: registries.store,
+    registry: (key) => registries.store.get(key),
+    registryKeys: () => [...registries.store.keys()],
     children: (key) => [...children.values(), claims].flatMap((one) => one.store.indexed(key)),
     child: (kind, key) => (kind === resources.claim.kind ? claims : children.get(kind))?.store.get(key),
     pods: (key) => pods.store.indexed(key),
