@@ -19,11 +19,6 @@ export interface Io {
   readonly signal: AbortSignal;
 }
 
-/** A mistake of the caller; its message is all there is to print. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 /** Exit codes of the commands. */
 export const EXIT = { done: 0, refused: 1, usage: 2 } as const;
 

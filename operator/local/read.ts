@@ -14,7 +14,8 @@ import type { Resolved } from '../api/resolved.ts';
 import { readRegistrySchema } from '../api/schema.ts';
 import type { Registry } from '../api/types.ts';
 import { createValidator } from '../api/validate.ts';
-import { type Io, UsageError } from './io.ts';
+import { OperatorError } from '../error.ts';
+import type { Io } from './io.ts';
 
 /** YAML 1.1 as kubectl reads it: `yes` is true, but a date stays text. */
 const KUBERNETES_YAML = CORE_SCHEMA.withTags(boolYaml11Tag, floatYaml11Tag, intYaml11Tag, mergeTag, nullYaml11Tag);
@@ -25,21 +26,13 @@ export interface LocalRegistry {
   readonly resolved: Resolved;
 }
 
-/** What is wrong with a file; each line names the file and the place in it. */
-export class RefusedError extends Error {
-  override readonly name = 'RefusedError';
-  constructor(lines: readonly string[]) {
-    super(lines.join('\n'));
-  }
-}
-
 /**
  * The Registries of a file (`-`: standard input), checked and resolved. Documents of other kinds are passed over with a note on
  * standard error.
  *
  * @param namespace for Registries that name none; `undefined` stands for `default`
- * @throws RefusedError with every problem of every Registry
- * @throws UsageError for a file that cannot be read or holds no Registry, and for a contradictory namespace
+ * @throws OperatorError `config` with every problem of every Registry
+ * @throws OperatorError `usage` for a file that cannot be read or holds no Registry, and for a contradictory namespace
  */
 export async function readRegistries(file: string, namespace: string | undefined, io: Io): Promise<LocalRegistry[]> {
   const documents = parse(file, await text(file, io));
@@ -62,15 +55,15 @@ export async function readRegistries(file: string, namespace: string | undefined
     if ('resolved' in resolution) read.push({ registry, resolved: resolution.resolved });
     else refused.push(...resolution.faults.map(({ path, message }) => line(place, path, message)));
   }
-  if (refused.length > 0) throw new RefusedError(refused);
-  if (read.length === 0) throw new UsageError(`${label(file)} holds no Registry`);
+  if (refused.length > 0) throw new OperatorError('config', refused.join('\n'));
+  if (read.length === 0) throw new OperatorError('usage', `${label(file)} holds no Registry`);
   return read;
 }
 
 function inNamespace(registry: Registry, namespace: string | undefined, place: string): Registry {
   const own = registry.metadata.namespace;
   if (own !== undefined && namespace !== undefined && own !== namespace) {
-    throw new UsageError(`${place} is in the namespace ${own}, but -n says ${namespace}`);
+    throw new OperatorError('usage', `${place} is in the namespace ${own}, but -n says ${namespace}`);
   }
   const { uid: _, ...metadata } = registry.metadata; // a uid of some cluster: its owner references are of no use elsewhere
   return { ...registry, metadata: { ...metadata, namespace: own ?? namespace ?? 'default' } };
@@ -79,7 +72,10 @@ function inNamespace(registry: Registry, namespace: string | undefined, place: s
 async function text(file: string, io: Io): Promise<string> {
   if (file !== '-') {
     return readFile(file, { encoding: 'utf8', signal: io.signal }).catch((error: NodeJS.ErrnoException) => {
-      throw new UsageError(`cannot read ${file}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`);
+      throw new OperatorError(
+        'usage',
+        `cannot read ${file}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
+      );
     });
   }
   const chunks: Buffer[] = [];
@@ -91,7 +87,7 @@ function parse(file: string, yaml: string): unknown[] {
   try {
     return loadAll(yaml, { schema: KUBERNETES_YAML }).filter((document) => document !== null && document !== undefined);
   } catch (error) {
-    if (error instanceof YAMLException) throw new UsageError(`${label(file)} is no YAML: ${error.message}`);
+    if (error instanceof YAMLException) throw new OperatorError('usage', `${label(file)} is no YAML: ${error.message}`);
     throw error;
   }
 }

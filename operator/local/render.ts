@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import { complain, EXIT, type Io, UsageError } from './io.ts';
+import { isOperatorError, OperatorError } from '../error.ts';
+import { complain, EXIT, type Io } from './io.ts';
 import { manifest, printable } from './manifest.ts';
-import { RefusedError, readRegistries } from './read.ts';
+import { readRegistries } from './read.ts';
 
 const USAGE = `usage: operator render -f FILE|- [-n NAMESPACE] [-o yaml|json]
 
@@ -27,11 +28,11 @@ export async function renderCommand(argv: readonly string[], io: Io): Promise<nu
     else io.stdout.write(await renderFile(options, io));
     return EXIT.done;
   } catch (error) {
-    if (error instanceof RefusedError) {
+    if (isOperatorError(error, 'config')) {
       io.stderr.write(`${error.message}\n`);
       return EXIT.refused;
     }
-    if (!(error instanceof UsageError)) throw error;
+    if (!isOperatorError(error, 'usage')) throw error;
     complain(io, 'render', error.message);
     return EXIT.usage;
   }
@@ -49,8 +50,9 @@ function renderOptions(argv: readonly string[]): RenderOptions | 'help' {
   const { values } = parseOptions(argv);
   if (values.help) return 'help';
   const output = values.output ?? 'yaml';
-  if (output !== 'yaml' && output !== 'json') throw new UsageError(`-o must be yaml or json, not ${output}`);
-  if (values.file === undefined) throw new UsageError(`-f is missing\n${USAGE}`);
+  if (output !== 'yaml' && output !== 'json')
+    throw new OperatorError('usage', `-o must be yaml or json, not ${output}`);
+  if (values.file === undefined) throw new OperatorError('usage', `-f is missing\n${USAGE}`);
   return { file: values.file, namespace: values.namespace, output };
 }
 
@@ -66,6 +68,6 @@ function parseOptions(argv: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    throw new OperatorError('usage', `${error instanceof Error ? error.message : error}\n${USAGE}`);
   }
 }
