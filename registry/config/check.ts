@@ -228,6 +228,12 @@ export const refine = <T, U>(spec: Spec<T>, refined: (value: T, place: Place) =>
   read: (place) => refined(spec.read(place), place),
 });
 
+/** The same key, `undefined` where nothing is written, for defaults that depend on other keys. */
+export const optional = <T>(spec: Spec<T>): Spec<T | undefined> => ({
+  ...spec,
+  read: (place) => (isAbsent(place.tree) ? undefined : spec.read(place)),
+});
+
 /** The map at a place; nothing there is `undefined`, anything else is reported. */
 export function asMapping(place: Place): Mapping | undefined {
   const { tree } = place;

@@ -1,18 +1,15 @@
 /** `log` and the older `loglevel`. */
-import { anything, bool, mapOf, oneOf } from './check.ts';
+import { anything, bool, mapOf, oneOf, optional } from './check.ts';
 import { noEffectYet, section } from './section.ts';
 
 const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
-/** `unset` tells `log.level` left out from `info` written, since `loglevel` counts only for the first. */
-const level = (doc: string) => ({
-  ...oneOf(['unset', ...LEVELS], { default: 'unset', doc }),
-  type: LEVELS.join(', '),
-});
+/** Left out is another thing than `info` written, since the older key counts only for the first. */
+const level = (doc: string) => optional(oneOf(LEVELS, { default: 'info', doc }));
 
 export const log = section(
   {
-    level: { ...level('How much is logged.'), default: 'info' },
+    level: level('How much is logged.'),
     formatter: oneOf(['text', 'json', 'logstash'], { default: 'text', doc: 'The form of a log line.' }),
     fields: mapOf(anything({ doc: '' }), { doc: 'Static fields on every line.' }),
     accesslog: section(

@@ -95,10 +95,9 @@ function readSections(root: Mapping, report: Report): Config {
   const at = (key: string) => childOf({ path: '', tree: root, report }, key, root.entries.get(key));
   const written = log.read(at('log'));
   const older = loglevel.read(at('loglevel'));
-  const level = [written.level, older].find((candidate) => candidate !== 'unset') ?? 'info';
   const config: Config = {
     version: '0.1',
-    log: { ...written, level },
+    log: { ...written, level: written.level ?? older ?? 'info' },
     storage: storage.read(at('storage')),
     http: http.read(at('http')),
     health: health.read(at('health')),

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { configPath, readConfig } from '../../../registry/config/read.ts';
+import { configOf, faultsOf, MINIMAL, warningsOf } from './reading.ts';
+
+suite('the smallest file', () => {
+  test('gives every default', () => {
+    assert.deepEqual(configOf(MINIMAL), {
+      version: '0.1',
+      log: { level: 'info', formatter: 'text', fields: {}, accesslog: { disabled: false } },
+      storage: { driver: { type: 'inmemory' }, delete: { enabled: false } },
+      http: {
+        addr: '',
+        net: 'tcp',
+        prefix: '',
+        host: undefined,
+        relativeurls: false,
+        secret: undefined,
+        headers: {},
+        draintimeout: 0,
+        debug: { addr: undefined, prometheus: { enabled: false, path: '/metrics' } },
+      },
+      health: { storagedriver: { enabled: false, interval: 10_000, threshold: 1 } },
+      catalog: { maxentries: 1000 },
+      tags: { maxtags: 1000 },
+      validation: { manifests: { references: 'all', indexes: { platforms: 'all', platformlist: [] } } },
+    });
+    assert.deepEqual(warningsOf(MINIMAL), []);
+  });
+
+  test('gives the defaults of the filesystem', () => {
+    assert.deepEqual(configOf('version: 0.1\nstorage: filesystem').storage.driver, {
+      type: 'filesystem',
+      rootdirectory: '/var/lib/registry',
+      maxthreads: 100,
+    });
+  });
+
+  test('sections that are written without anything in them are defaults too', () => {
+    const empty = 'log:\nhttp:\nhealth: {storagedriver: }\ncatalog:\ntags:\nvalidation: {manifests: }\nauth:\n';
+    assert.deepEqual(configOf(MINIMAL + empty), configOf(MINIMAL));
+  });
+
+  test('is frozen all the way down', () => {
+    const config = configOf(`${MINIMAL}http: {headers: {X: [a]}}`);
+    const frozen = (value: unknown): boolean =>
+      typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(frozen));
+    assert.ok(frozen(config));
+    assert.throws(() => (config.http.headers['X'] as string[]).push('b'), TypeError);
+  });
+});
+
+suite('a whole file', () => {
+  test('is read key by key', () => {
+    const config = configOf(`
+version: 0.1
+log: {level: DEBUG, formatter: json, fields: {service: registry, shard: 7}, accesslog: {disabled: on}}
+storage:
+  filesystem: {rootdirectory: /data, maxthreads: 200}
+  delete: {enabled: yes}
+http:
+  addr: localhost:5000
+  net: tcp
+  prefix: /a/b/
+  host: https://registry.example.com/base/
+  relativeurls: true
+  secret: 0123
+  headers: {X-Content-Type-Options: [nosniff], X-Two: [a, 2]}
+  draintimeout: 1m30s
+  debug: {addr: ':5001', prometheus: {enabled: true, path: /m}}
+health: {storagedriver: {enabled: true, interval: 500ms, threshold: 3}}
+catalog: {maxentries: 5}
+tags: {maxtags: 6}
+validation:
+  manifests: {references: None, indexes: {platforms: LIST, platformlist: [{architecture: amd64, os: linux}]}}
+`);
+    assert.deepEqual(config, {
+      version: '0.1',
+      log: {
+        level: 'debug',
+        formatter: 'json',
+        fields: { service: 'registry', shard: 7 },
+        accesslog: { disabled: true },
+      },
+      storage: { driver: { type: 'filesystem', rootdirectory: '/data', maxthreads: 200 }, delete: { enabled: true } },
+      http: {
+        addr: 'localhost:5000',
+        net: 'tcp',
+        prefix: '/a/b/',
+        host: 'https://registry.example.com/base/',
+        relativeurls: true,
+        secret: '0123',
+        headers: { 'X-Content-Type-Options': ['nosniff'], 'X-Two': ['a', '2'] },
+        draintimeout: 90_000,
+        debug: { addr: ':5001', prometheus: { enabled: true, path: '/m' } },
+      },
+      health: { storagedriver: { enabled: true, interval: 500, threshold: 3 } },
+      catalog: { maxentries: 5 },
+      tags: { maxtags: 6 },
+      validation: {
+        manifests: {
+          references: 'none',
+          indexes: { platforms: 'list', platformlist: [{ os: 'linux', architecture: 'amd64' }] },
+        },
+      },
+    });
+  });
+
+  test('aliases and merge keys of YAML 1.1 work', () => {
+    const file = `${MINIMAL}catalog: &size {maxentries: 7}\ntags: {maxtags: 8}\nhealth: {storagedriver: {<<: {threshold: 4}, enabled: true}}`;
+    assert.equal(configOf(file).health.storagedriver.threshold, 4);
+    assert.equal(configOf(file).catalog.maxentries, 7);
+  });
+});
+
+suite('faults', () => {
+  test('are all reported at once, each with its path and what to write', () => {
+    const file = `
+version: 0.1
+log: {level: loud}
+storage: {filesystem: {maxthreads: many}, delete: {enabled: "true"}}
+http: {addr: 5, prefix: registry, host: registry.local:5000, draintimeout: soon, headers: {X: nosniff}}
+tags: {maxtags: -1}
+auth: {htpasswd: {realm: r, path: /p}}
+`;
+    assert.deepEqual(faultsOf(file, { REGISTRY_HTTP_NET: 'udp' }), [
+      'config.yml: log.level: expected one of error, warn, info, debug, got "loud": write info for the default',
+      'config.yml: storage.delete.enabled: expected true or false, got "true": write true without quotes',
+      'config.yml: storage.filesystem.maxthreads: expected an integer, got "many": write 100 for the default',
+      'REGISTRY_HTTP_NET: expected one of tcp, unix, got "udp": write tcp for the default',
+      'config.yml: http.headers.X: expected a list, got "nosniff": write [nosniff]',
+      'config.yml: http.draintimeout: expected a duration of 0 or more, got "soon": write a number and a unit, such as 30s',
+      'config.yml: http.addr: expected host:port, got 5: write "127.0.0.1:5000"',
+      'config.yml: http.prefix: expected a path that begins and ends with a slash, got registry: write /registry/',
+      'config.yml: http.host: expected a URL with http:// or https:// and a host: write https://registry.local:5000',
+      'config.yml: tags.maxtags: expected 0 or more, got -1: write 1000',
+      'config.yml: auth: the provider htpasswd is not supported by this version: take it out, and put a proxy that authenticates in front',
+    ]);
+  });
+
+  const notYaml: readonly (readonly [string, string, RegExp])[] = [
+    ['an unclosed list', 'version: 0.1\nstorage: [', /^config\.yml: not YAML: line 2, column 11: /],
+    ['a tab as indentation', 'http:\n\taddr: x', /^config\.yml: not YAML: line 2, column 1: /],
+    ['a key written twice', 'version: 0.1\nlog: {}\nlog: {}', /^config\.yml: not YAML: line 3, column 1: duplicated/],
+    ['an unknown tag', 'version: !x 0.1', /^config\.yml: not YAML: line 1, column 10: unknown scalar tag/],
+    ['a map as a key', '{a: b}: c', /^config\.yml: not YAML: line 1, column 1: a key must be a plain text/],
+    ['nothing', '', /^config\.yml: it is empty: begin with version: 0\.1$/],
+    ['only a comment', '# later', /^config\.yml: it is empty/],
+    ['a text', 'hello', /^config\.yml: expected a map of keys at the top/],
+    ['a list', '- version: 0.1', /^config\.yml: expected a map of keys at the top/],
+    ['an alias to what holds it', 'version: 0.1\na: &a [*a]', /too deep or too large/],
+    ['aliases that multiply', bomb(), /too deep or too large/],
+  ];
+  for (const [name, file, expected] of notYaml) {
+    test(`a file that is ${name}`, () => {
+      const faults = faultsOf(file);
+      assert.equal(faults.length, 1);
+      assert.match(faults[0] ?? '', expected);
+    });
+  }
+
+  test('a second document is not read, and that is said', () => {
+    assert.deepEqual(warningsOf(`${MINIMAL}---\nhttp: {addr: x}`), [
+      'config.yml: only its first document is read: take the others out',
+    ]);
+  });
+});
+
+suite('version', () => {
+  const refused: readonly (readonly [string, string])[] = [
+    ['storage: inmemory', 'config.yml: version: missing: write version: 0.1'],
+    ['version:\nstorage: inmemory', 'config.yml: version: missing: write version: 0.1'],
+    ['version: 0.2\nstorage: inmemory', 'config.yml: version: only 0.1 can be read, got 0.2: write version: 0.1'],
+    ['version: 0.10\nstorage: inmemory', 'config.yml: version: only 0.1 can be read, got 0.10: write version: 0.1'],
+    ['version: {}\nstorage: inmemory', 'config.yml: version: only 0.1 can be read, got a map: write version: 0.1'],
+  ];
+  for (const [file, expected] of refused) {
+    test(`refused: ${JSON.stringify(file)}`, () => assert.deepEqual(faultsOf(file), [expected]));
+  }
+
+  test('may be quoted', () => assert.equal(configOf('version: "0.1"\nstorage: inmemory').version, '0.1'));
+
+  test("is the file's own: a variable of an image can neither set nor spoil it", () => {
+    assert.equal(configOf(MINIMAL, { REGISTRY_VERSION: '2.8.1' }).version, '0.1');
+    assert.deepEqual(faultsOf('storage: inmemory', { REGISTRY_VERSION: '0.1' }).length, 1);
+  });
+});
+
+suite('the path of the file', () => {
+  test('is the argument, else REGISTRY_CONFIGURATION_PATH', () => {
+    assert.equal(configPath('/a.yml', { REGISTRY_CONFIGURATION_PATH: '/b.yml' }), '/a.yml');
+    assert.equal(configPath(undefined, { REGISTRY_CONFIGURATION_PATH: '/b.yml' }), '/b.yml');
+  });
+
+  test('without either there is one sentence, not a stack', () => {
+    assert.throws(() => configPath(undefined, {}), {
+      name: 'ConfigError',
+      message:
+        'REGISTRY_CONFIGURATION_PATH: no configuration file is named: pass its path as the argument, or set this variable',
+    });
+  });
+
+  test('and it is no unknown variable', () => {
+    assert.deepEqual(warningsOf(MINIMAL, { REGISTRY_CONFIGURATION_PATH: '/b.yml' }), []);
+  });
+});
+
+test('faults carry path, message and remedy apart', () => {
+  assert.throws(
+    () => readConfig({ file: MINIMAL, path: 'c.yml', env: { REGISTRY_TAGS_MAXTAGS: 'x' } }),
+    (error: { faults?: unknown }) => {
+      assert.deepEqual(error.faults, [
+        {
+          path: 'REGISTRY_TAGS_MAXTAGS',
+          message: 'expected an integer, got "x"',
+          remedy: 'write 1000 for the default',
+          fromEnvironment: true,
+        },
+      ]);
+      return true;
+    },
+  );
+});
+
+/** A few lines that stand for a billion. */
+function bomb(): string {
+  const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
+  for (let level = 1; level < 10; level += 1) {
+    lines.push(
+      `a${level}: &a${level} [${Array(10)
+        .fill(`*a${level - 1}`)
+        .join(', ')}]`,
+    );
+  }
+  return lines.join('\n');
+}
