@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type BuildFailure, build, formatMessages } from 'esbuild';
+import { kubeConfigOnly } from './client-node.ts';
 import { ImageError } from './error.ts';
 import { sourcePosition } from './source-position.ts';
 
@@ -50,9 +51,8 @@ export async function bundle(root: string, program: (typeof PROGRAMS)[number]): 
     sourcesContent: false,
     metafile: true,
     banner: { js: BANNER },
-    charset: 'utf8',
     logLevel: 'silent',
-    plugins: [sourcePosition(root, entry, assets)],
+    plugins: [sourcePosition(root, entry, assets), kubeConfigOnly()],
   }).catch(async (error: BuildFailure) => {
     if (!Array.isArray(error.errors)) throw error;
     const messages = await formatMessages(error.errors, { kind: 'error' });
