@@ -51,6 +51,7 @@ export async function pour(
 
   try {
     for await (const chunk of leavable(source, signal)) {
+      if (failure !== undefined) throw failure.error;
       onChunk?.(chunk);
       batch.push(chunk);
       batched += chunk.length;

@@ -41,7 +41,7 @@ export interface DurableWriter {
 }
 
 /** How often a write starts again when somebody deletes its folder in the middle. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 20;
 
 export function createDurableWriter(directories: Directories, names: Names): DurableWriter {
   /** Opens, making parents as often as somebody deletes them. */

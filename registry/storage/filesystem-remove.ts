@@ -7,7 +7,7 @@ import { codeOf, isAbsence } from './filesystem-calls.ts';
 /** How many files are removed side by side. */
 const WIDTH = 16;
 /** How often a directory that fills again while it is being removed is emptied anew. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 20;
 
 /** Removes a file, or a directory with all below it; symbolic links are removed, not followed. `false` if nothing was there. */
 export async function removeTree(location: string, signal: AbortSignal | undefined): Promise<boolean> {

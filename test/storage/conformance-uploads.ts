@@ -1,0 +1,224 @@
+/** Upload sessions: begin, append, resume, cut, commit. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
+import { type Case, type Ground, rejectsWith } from './conformance-case.ts';
+
+const PATH = '/uploads/1/data';
+
+async function appendsThrice({ store, peer }: Ground, size: number): Promise<void> {
+  const upload = await store.beginUpload(PATH);
+  assert.equal(await upload.size(), 0);
+  for (const [part, instance] of [store, peer, store].entries()) {
+    const again = instance.resumeUpload(PATH);
+    assert.equal(await again.size(), part * size);
+    assert.equal(await again.append(part * size, chunksOf(patternAt(part * size, size, 6))), (part + 1) * size);
+  }
+  assert.equal(await upload.size(), 3 * size);
+  await peer.resumeUpload(PATH).commit('/object');
+  assert.equal(await upload.size(), undefined);
+  assert.ok((await bytesOf(store.open('/object'))).equals(patternAt(0, 3 * size, 6)));
+}
+
+export const uploadCases: readonly Case[] = [
+  {
+    name: 'ContinueStreamAppendLarge: three appends of 10 MiB through changing instances',
+    run: (ground) => appendsThrice(ground, 10 * MIB),
+  },
+  {
+    name: 'ContinueStreamAppendSmall: three appends of 32 bytes through changing instances',
+    run: (ground) => appendsThrice(ground, 32),
+  },
+  {
+    name: 'WriteZeroByteStreamThenAppend: an empty append is an append',
+    async run({ store, peer }) {
+      const upload = await store.beginUpload(PATH);
+      assert.equal(await upload.append(0, chunksOf()), 0);
+      assert.equal(await peer.resumeUpload(PATH).size(), 0);
+      assert.equal(await upload.append(0, chunksOf('later')), 5);
+      await upload.commit('/object');
+      assert.equal((await peer.read('/object'))?.toString(), 'later');
+    },
+  },
+  {
+    name: 'WriteZeroByteContentThenAppend: an object put empty can be appended to as a session',
+    async run({ store }) {
+      await store.put(PATH, Buffer.alloc(0));
+      const upload = store.resumeUpload(PATH);
+      assert.equal(await upload.append(0, chunksOf('a', 'b')), 2);
+      await upload.commit('/object');
+      assert.equal((await store.read('/object'))?.toString(), 'ab');
+    },
+  },
+  {
+    name: 'readers of the final place never see a session',
+    async run({ store }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, chunksOf('bytes'));
+      assert.equal(await store.stat('/object'), undefined);
+      await upload.commit('/object');
+      assert.equal((await store.read('/object'))?.toString(), 'bytes');
+      assert.equal(await store.stat(PATH), undefined);
+    },
+  },
+  {
+    name: 'beginning again at the same place starts from nothing',
+    async run({ store }) {
+      await (await store.beginUpload(PATH)).append(0, chunksOf('old and long'));
+      const upload = await store.beginUpload(PATH);
+      assert.equal(await upload.size(), 0);
+      await upload.append(0, chunksOf('new'));
+      await upload.commit('/object');
+      assert.equal((await store.read('/object'))?.toString(), 'new');
+    },
+  },
+  {
+    name: 'append at an offset cuts off what was stored behind it, and refuses a hole',
+    async run({ store, peer }, { driver }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, chunksOf('0123456789'));
+      assert.equal(await upload.append(4, chunksOf('ab')), 6);
+      assert.equal((await bytesOf(upload.open())).toString(), '0123ab');
+      for (const offset of [7, 1000, -1, 0.5]) {
+        await rejectsWith(upload.append(offset, chunksOf('x')), 'invalid-offset', driver);
+      }
+      assert.equal(await peer.resumeUpload(PATH).size(), 6);
+      assert.equal(await upload.append(0, chunksOf('again')), 5);
+      assert.equal((await bytesOf(upload.open())).toString(), 'again');
+    },
+  },
+  {
+    name: 'truncate cuts back, and only back',
+    async run({ store, peer }, { driver }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, pattern(3 * MIB, 1));
+      await upload.truncate(MIB + 8);
+      assert.equal(await peer.resumeUpload(PATH).size(), MIB + 8);
+      assert.ok((await bytesOf(upload.open())).equals(patternAt(0, MIB + 8, 1)));
+      await rejectsWith(upload.truncate(2 * MIB), 'invalid-offset', driver);
+      await rejectsWith(upload.truncate(-1), 'invalid-offset', driver);
+      await upload.truncate(0);
+      assert.equal(await upload.size(), 0);
+    },
+  },
+  {
+    name: 'flush and windows of what is stored so far',
+    async run({ store, peer }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, pattern(256 * KIB, 1));
+      await upload.flush();
+      const window = { start: 64 * KIB, end: 128 * KIB };
+      assert.deepEqual(await bytesOf(peer.resumeUpload(PATH).open(window)), patternAt(window.start, 64 * KIB, 1));
+    },
+  },
+  {
+    name: 'onChunk sees each byte once, in order',
+    async run({ store }) {
+      const hash = createHash('sha256');
+      let seen = 0;
+      const upload = await store.beginUpload(PATH);
+      const onChunk = (chunk: Uint8Array) => {
+        seen += chunk.length;
+        hash.update(chunk);
+      };
+      await upload.append(0, pattern(5 * MIB + 24, 9), { onChunk });
+      assert.equal(seen, 5 * MIB + 24);
+      assert.equal(hash.digest('hex'), await sha256Of(pattern(5 * MIB + 24, 9)));
+    },
+  },
+  {
+    name: 'thousands of tiny chunks arrive whole',
+    async run({ store }) {
+      const bytes = patternAt(0, 5000, 8);
+      const upload = await store.beginUpload(PATH);
+      const chunks = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+      assert.equal(await upload.append(0, chunksOf(...chunks)), 5000);
+      assert.deepEqual(await bytesOf(upload.open()), bytes);
+    },
+  },
+  {
+    name: 'a source that breaks off leaves the prefix that arrived, and its own error is thrown',
+    async run({ store, peer }) {
+      const torn = new Error('connection reset');
+      const upload = await store.beginUpload(PATH);
+      async function* source() {
+        yield* pattern(2 * MIB + 8, 4);
+        throw torn;
+      }
+      await assert.rejects(upload.append(0, source()), (error) => error === torn);
+      const size = await peer.resumeUpload(PATH).size();
+      assert.equal(size, 2 * MIB + 8);
+      await upload.append(size, chunksOf(patternAt(size, 64, 4)));
+      assert.ok((await bytesOf(upload.open())).equals(patternAt(0, size + 64, 4)));
+    },
+  },
+  {
+    name: 'a signal ends an append whose source hangs, and what arrived stays',
+    async run({ store, peer }) {
+      const client = new AbortController();
+      const reason = new Error('deadline');
+      const hang = Promise.withResolvers<void>();
+      const upload = await store.beginUpload(PATH);
+      async function* source() {
+        yield Buffer.from('arrived');
+        setImmediate(() => client.abort(reason));
+        await hang.promise;
+      }
+      const append = upload.append(0, source(), { signal: client.signal });
+      await assert.rejects(append, (error) => error === reason);
+      hang.resolve();
+      assert.equal((await bytesOf(peer.resumeUpload(PATH).open())).toString(), 'arrived');
+    },
+  },
+  {
+    name: 'an onChunk that throws ends the append with its error',
+    async run({ store }) {
+      const fault = new Error('too large');
+      const upload = await store.beginUpload(PATH);
+      const onChunk = () => {
+        throw fault;
+      };
+      await assert.rejects(upload.append(0, chunksOf('bytes'), { onChunk }), (error) => error === fault);
+      assert.equal(await upload.size(), 0);
+    },
+  },
+  {
+    name: 'a commit replaces what is there',
+    async run({ store, peer }) {
+      await store.put('/object', Buffer.from('damaged and longer'));
+      await pushTo(store, '/object', chunksOf('whole'));
+      assert.equal((await peer.read('/object'))?.toString(), 'whole');
+      assert.equal((await peer.stat('/object'))?.size, 5);
+    },
+  },
+  {
+    name: 'a session that is gone: size and open say so, the others throw not-found, the target stays',
+    async run({ store }, { driver }) {
+      await store.put('/object', Buffer.from('stays'));
+      const upload = await store.beginUpload(PATH);
+      await store.delete('/uploads/1');
+      assert.equal(await upload.size(), undefined);
+      assert.equal(await upload.open(), undefined);
+      await rejectsWith(upload.append(0, chunksOf('x')), 'not-found', driver);
+      await rejectsWith(upload.flush(), 'not-found', driver);
+      await rejectsWith(upload.truncate(0), 'not-found', driver);
+      await rejectsWith(upload.commit('/object'), 'not-found', driver);
+      assert.equal((await store.read('/object'))?.toString(), 'stays');
+    },
+  },
+  {
+    name: 'two instances commit different bytes to one place at once: one of them wins whole',
+    async run({ store, peer }) {
+      for (let round = 0; round < 20; round++) {
+        const [one, two] = await Promise.all([
+          store.beginUpload('/uploads/1/data'),
+          peer.beginUpload('/uploads/2/data'),
+        ]);
+        await Promise.all([one.append(0, chunksOf('first')), two.append(0, chunksOf('second'))]);
+        await Promise.all([one.commit('/blobs/x/data'), two.commit('/blobs/x/data')]);
+        assert.match(String(await store.read('/blobs/x/data')), /^(first|second)$/);
+        await store.delete('/blobs');
+      }
+    },
+  },
+];
