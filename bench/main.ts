@@ -4,7 +4,7 @@
  *
  *     node bench/main.ts [--seconds 2] [--rounds 3] [--only TEXT] [--no-nginx]
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -32,6 +32,8 @@ interface Result {
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'berth-bench-'));
+// nginx started by root reads as another user.
+await chmod(folder, 0o755);
 const servers: Server[] = [];
 process.on('exit', () => {
   for (const { pid } of servers) kill(pid);
@@ -58,7 +60,7 @@ async function main(): Promise<void> {
   }
   print(['', 'conn.', ...servers.map(({ name }) => `${name} /s`), 'ratio', 'expected', 'CPU ms per unit', 'peak MiB']);
   print(Array.from({ length: servers.length + 6 }, () => '---'));
-  for (const row of rows(content, { wrk, folder })) {
+  for (const row of rows(content, wrk)) {
     if (row.name.includes(options.only)) printRow(row, await measure(row));
   }
 }
@@ -100,8 +102,13 @@ function printRow(row: Row, results: ReadonlyMap<string, Result>): void {
   ]);
 }
 
-const format = (rate: number): string => (rate >= 100 ? rate.toFixed(0) : rate.toFixed(1));
-const print = (cells: readonly string[]): void => console.log(`| ${cells.join(' | ')} |`);
+function format(rate: number): string {
+  return rate >= 100 ? rate.toFixed(0) : rate.toFixed(1);
+}
+
+function print(cells: readonly string[]): void {
+  console.log(`| ${cells.join(' | ')} |`);
+}
 
 function kill(pid: number): void {
   try {

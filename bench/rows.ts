@@ -1,9 +1,8 @@
 /** The rows of the table: what is asked, over how many connections, and what is expected against the better peer. */
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createClient, digestOf, randomImage } from './client.ts';
+import { headLoad } from './head.ts';
 import type { Content } from './seed.ts';
 import type { Server } from './servers.ts';
 
@@ -26,23 +25,19 @@ interface Get {
   readonly accept?: string;
 }
 
-export interface LoadTools {
-  readonly wrk: string;
-  /** For wrk's scripts. */
-  readonly folder: string;
-}
-
-function get(name: string, connections: number, expected: number, asked: Get, { wrk, folder }: LoadTools): Row {
-  const script = join(folder, `${asked.method ?? 'GET'}.lua`);
+function get(name: string, connections: number, expected: number, asked: Get, wrk: string): Row {
   return {
     name,
     connections,
     expected,
     hasFloor: true,
     async run({ url, name: server }, seconds) {
-      await writeFile(script, `wrk.method = "${asked.method ?? 'GET'}"\n`);
-      const header = ['-H', `Accept: ${asked.accept ?? '*/*'}`];
-      const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, ...header, `${url}${asked.path}`];
+      const accept = `Accept: ${asked.accept ?? '*/*'}`;
+      if (asked.method === 'HEAD') {
+        const units = await headLoad(`${url}${asked.path}`, [accept], connections, seconds);
+        return { rate: units / seconds, units };
+      }
+      const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-H', accept, `${url}${asked.path}`];
       const { stdout } = await execute(wrk, args);
       const [, units = '0'] = /(\d+) requests in/.exec(stdout) ?? [];
       const [, rate = '0'] = /Requests\/sec:\s+([\d.]+)/.exec(stdout) ?? [];
@@ -80,15 +75,15 @@ function push(name: string, size: number, expected: number): Row {
   };
 }
 
-export function rows({ blobs, image }: Content, tools: LoadTools): readonly Row[] {
+export function rows({ blobs, image }: Content, wrk: string): readonly Row[] {
   const blob = (size: keyof Content['blobs']): string => `/v2/bench/pull/blobs/${digestOf(blobs[size])}`;
   const accept = 'application/vnd.oci.image.manifest.v1+json';
   const byTag = { path: '/v2/bench/pull/manifests/latest', accept };
   const byDigest = { path: `/v2/bench/pull/manifests/${digestOf(image.manifest)}`, accept };
   const head = { method: 'HEAD' } as const;
   const both = (name: string, expected: number, asked: Get, many = 16): readonly Row[] => [
-    get(name, 1, 1, asked, tools),
-    get(name, many, expected, asked, tools),
+    get(name, 1, 1, asked, wrk),
+    get(name, many, expected, asked, wrk),
   ];
   return [
     ...both('manifest GET by tag', 3, byTag),
@@ -99,7 +94,7 @@ export function rows({ blobs, image }: Content, tools: LoadTools): readonly Row[
     ...both('blob GET 1 kB', 8, { path: blob('1k') }),
     ...both('blob GET 10 kB', 8, { path: blob('10k') }),
     ...both('blob GET 1 MiB', 2, { path: blob('1M') }, 4),
-    get('blob GET 100 MiB', 1, 1, { path: blob('100M') }, tools),
+    get('blob GET 100 MiB', 1, 1, { path: blob('100M') }, wrk),
     ...both('tags list of 1000', 5, { path: '/v2/bench/tags/tags/list' }),
     ...both('catalog 1000 of 2000', 10, { path: '/v2/_catalog?n=1000' }, 4),
     push('push 4 KiB image', 4096, 1),
