@@ -38,27 +38,29 @@ const ALLOWED_VARIABLES: Keys = {
 };
 
 /** Which field sets a key that is refused, for the message. */
-const FIELDS: Readonly<Record<string, string>> = {
-  catalog: 'spec.http.catalogMaxEntries',
-  'health.storagedriver': 'spec.health.storage',
-  'http.addr': 'spec.http.port',
-  'http.debug': 'spec.observability.metrics',
-  'http.draintimeout': 'spec.http.drainTimeout',
-  'http.headers': 'spec.http.headers',
-  'http.host': 'spec.http.host',
-  'http.prefix': 'spec.http.prefix',
-  'http.relativeurls': 'spec.http.relativeURLs',
-  'http.secret': 'spec.http.secretRef',
-  'log.accesslog': 'spec.observability.log.access',
-  'log.formatter': 'spec.observability.log.format',
-  'log.level': 'spec.observability.log.level',
-  loglevel: 'spec.observability.log.level',
-  'storage.delete': 'spec.storage.delete',
-  storage: 'spec.storage',
-  tags: 'spec.http.tagsMaxEntries',
-  'validation.manifests.indexes': 'spec.validation.indexPlatforms',
-  'validation.manifests.references': 'spec.validation.references',
-};
+const FIELDS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    catalog: 'spec.http.catalogMaxEntries',
+    'health.storagedriver': 'spec.health.storage',
+    'http.addr': 'spec.http.port',
+    'http.debug': 'spec.observability.metrics',
+    'http.draintimeout': 'spec.http.drainTimeout',
+    'http.headers': 'spec.http.headers',
+    'http.host': 'spec.http.host',
+    'http.prefix': 'spec.http.prefix',
+    'http.relativeurls': 'spec.http.relativeURLs',
+    'http.secret': 'spec.http.secretRef',
+    'log.accesslog': 'spec.observability.log.access',
+    'log.formatter': 'spec.observability.log.format',
+    'log.level': 'spec.observability.log.level',
+    loglevel: 'spec.observability.log.level',
+    'storage.delete': 'spec.storage.delete',
+    storage: 'spec.storage',
+    tags: 'spec.http.tagsMaxEntries',
+    'validation.manifests.indexes': 'spec.validation.indexPlatforms',
+    'validation.manifests.references': 'spec.validation.references',
+  }),
+);
 
 /** Faults of `spec.config.extra`: keys that fields of the resource set, and keys that are not known. */
 export function extraFaults(extra: Readonly<Record<string, unknown>>): Fault[] {
@@ -107,7 +109,7 @@ function notAllowed(place: readonly string[], keys: Keys): Fault {
 /** The end of a sentence that names the field which sets the key, or nothing. */
 function owner(path: readonly string[]): string {
   for (let length = path.length; length > 0; length--) {
-    const field = FIELDS[path.slice(0, length).join('.')];
+    const field = FIELDS.get(path.slice(0, length).join('.'));
     if (field !== undefined) return `: set ${field} instead`;
   }
   return '';

@@ -22,7 +22,7 @@ export function printable(resolved: Resolved): KubernetesObject[] {
 /** The same as YAML documents, headed by what is not among them. */
 export function manifest(resolved: Resolved): string {
   const documents = printable(resolved).map((object) => dump(object, { lineWidth: -1, noRefs: true }));
-  return [head(resolved), ...documents].join('---\n');
+  return head(resolved) + documents.join('---\n');
 }
 
 /** A comment that says what the operator makes besides. */
