@@ -10,8 +10,9 @@ import type { Descriptor } from './images.ts';
 /** A feature that the specification lets a server decline; the test ends as skipped, with this reason. */
 export class Declined extends Error {}
 
+/** The request for a message; long values of the query, such as an upload's state, are cut. */
 export function named(answer: Answer): string {
-  return `${answer.request.method} ${answer.request.url}`;
+  return `${answer.request.method} ${answer.request.url.replace(/([?&][^=&]+=[^&]{16})[^&]{8,}/g, '$1…')}`;
 }
 
 /** The status is one of those accepted. */

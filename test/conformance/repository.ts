@@ -95,6 +95,10 @@ export async function expectAbsent(repository: Repository, path: string): Promis
 }
 
 /** Ends the test as skipped when the answer is one that the specification knows as "not supported". */
-export function declineIf(answer: Answer, status: number, feature: string): void {
-  if (answer.status === status) throw new Declined(`${feature}: answered ${status}, not supported`);
+export function declineIf(answer: Answer, status: number | readonly number[], feature: string): void {
+  if ([status].flat().includes(answer.status))
+    throw new Declined(`${feature}: answered ${answer.status}, not supported`);
 }
+
+/** What DELETE answers where it is not supported: 405, and for manifests and tags also 400. */
+export const refusesDelete = (path: string): readonly number[] => (path.startsWith('blobs/') ? [405] : [400, 405]);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
 import { type Client, createClient, type Request } from './client.ts';
-import { Declined } from './expect.ts';
+import { Declined, named } from './expect.ts';
 import { type Answer, createTransport, NoAnswer } from './http.ts';
 import { checkInvariants } from './invariants.ts';
 import type { Options } from './options.ts';
@@ -94,7 +94,7 @@ function explained(error: unknown, answers: readonly Answer[]): Error {
       return value === undefined ? [] : `${name}: ${value}`;
     });
     const range = sent === undefined ? '' : ` (Content-Range ${String(sent)})`;
-    return `  ${answer.request.method} ${answer.request.url}${range}\n    -> ${[answer.status, ...headers].join('; ')}`;
+    return `  ${named(answer)}${range}\n    -> ${[answer.status, ...headers].join('; ')}`;
   });
   const message = trail.length === 0 ? cause.message : `${cause.message}\nlast exchanges:\n${trail.join('\n')}`;
   const failure = cause instanceof NoAnswer ? new NoAnswer(message) : new Error(message);

@@ -49,15 +49,17 @@ export const concurrency: Family = (clause, options) => {
         expectContent(answer, answer.body, digestOf(answer.body));
       }
     })();
-    try {
-      for (let round = 0; round < 4; round++) {
-        const answers = await Promise.all(all.map((manifest) => repository.putManifest('latest', manifest)));
-        for (const answer of answers) expectStatus(answer, 201);
+    const mover = (async () => {
+      try {
+        for (let round = 0; round < 4; round++) {
+          const answers = await Promise.all(all.map((manifest) => repository.putManifest('latest', manifest)));
+          for (const answer of answers) expectStatus(answer, 201);
+        }
+      } finally {
+        moving = false;
       }
-    } finally {
-      moving = false;
-    }
-    await reader;
+    })();
+    await Promise.all([reader, mover]);
     const digest = (await repository.head('manifests/latest')).header('docker-content-digest');
     assert.ok(all.some(({ descriptor }) => descriptor.digest === digest));
   });

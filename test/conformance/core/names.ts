@@ -74,7 +74,8 @@ export const names: Family = (clause) => {
       expectStatus(answer, ...t.accepted(400, 404));
       if (t.options.strict) expectError(answer, [400], 'TAG_INVALID');
     }
-    assert.deepEqual(tagsOf(await repository.get('tags/list'), repository.name), []);
+    const listed = await repository.get('tags/list');
+    if (t.options.strict || listed.status === 200) assert.deepEqual(tagsOf(listed, repository.name), []);
   });
 
   clause('[N4] GET, HEAD and DELETE of an invalid tag: 404, not 400', async (t) => {
