@@ -8,11 +8,13 @@ export interface ReportDependencies {
   readonly log: Logger;
   readonly accessLog: AccessLog | undefined;
   readonly metrics: Metrics;
+  /** Whether answers without fault are worth a line; saves gathering one that the level would drop. */
+  readonly logsSuccess: boolean;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
-export function createReport({ log, accessLog, metrics, now }: ReportDependencies): Observer {
+export function createReport({ log, accessLog, metrics, logsSuccess, now }: ReportDependencies): Observer {
   return {
     began(handler) {
       if (handler !== undefined) metrics.requestBegan(handler);
@@ -36,8 +38,9 @@ export function createReport({ log, accessLog, metrics, now }: ReportDependencie
         userAgent: raw.headers['user-agent'],
       });
       // Log texts are those that operators search Distribution's logs for; client faults are not the server's errors.
-      if (status < 400) log.info(fields(exchange), 'response completed');
-      else log.error(fields(exchange), 'response completed with error');
+      if (status < 400) {
+        if (logsSuccess) log.info(fields(exchange), 'response completed');
+      } else log.error(fields(exchange), 'response completed with error');
     },
   };
 }

@@ -60,7 +60,13 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
     headers: config.http.headers,
     unhealthy: () => health.failing(),
     draining: () => unready === 'draining',
-    observer: createReport({ log, accessLog, metrics, now: Date.now }),
+    observer: createReport({
+      log,
+      accessLog,
+      metrics,
+      logsSuccess: config.log.level === 'info' || config.log.level === 'debug',
+      now: Date.now,
+    }),
     log,
     newId: createUuids(),
   });
