@@ -20,7 +20,7 @@ export type StorageObserver = (action: StorageAction, seconds: number, error?: u
  * The same store, observed. Without an observer it is the store itself. Appending is not timed: its length is the
  * client's, not the store's. `now` is a clock in milliseconds that never goes back.
  */
-export function instrument(store: Store, observe: StorageObserver | undefined, now = performance.now): Store {
+export function instrument(store: Store, observe: StorageObserver | undefined, now = () => performance.now()): Store {
   if (observe === undefined) return store;
   const told = observe;
 
