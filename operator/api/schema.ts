@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 
 /** A node of a structural schema, as far as this program looks at it. */
@@ -42,18 +42,14 @@ interface CustomResourceDefinition {
   };
 }
 
-const FILE = 'crds/berth.dev_registries.yaml';
-
-/** Beside the sources, and beside the bundle of the image. */
-const PLACES = [new URL(`../../${FILE}`, import.meta.url), new URL(`./${FILE}`, import.meta.url)];
+/** The bundles of the image are built so that this holds in them as well. */
+const PLACE = new URL('../../crds/berth.dev_registries.yaml', import.meta.url);
 
 /** The schema of the only version of the Registry resource, from the definition that the API server gets as well. */
 export function readRegistrySchema(): Schema {
-  const place = PLACES.find((url) => existsSync(url));
-  if (place === undefined) throw new Error(`${FILE} is missing: it belongs beside the program`);
-  const definition = load(readFileSync(place, 'utf8')) as CustomResourceDefinition;
+  const definition = load(readFileSync(PLACE, 'utf8')) as CustomResourceDefinition;
   const version = definition.spec.versions[0];
-  if (version === undefined) throw new Error(`${place.pathname} has no version`);
+  if (version === undefined) throw new Error(`${PLACE.pathname} has no version`);
   return version.schema.openAPIV3Schema;
 }
 
