@@ -52,7 +52,8 @@ const patience = 60_000;
 const complaint = /unhandled|request failed|status=5\d\d|level=fatal|^\s+at .*:\d+:\d+\)?$|Error:/i;
 const launcher = new URL('../../bin/registry', import.meta.url).pathname;
 /** So that no server outlives a test run that was killed itself. */
-const leash = ['/usr/bin/setpriv', '/bin/setpriv'].filter((path) => existsSync(path)).slice(0, 1);
+const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+const leash = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL'];
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -83,7 +84,8 @@ export async function startRegistry(t: Cleanup, options: RegistryOptions): Promi
     options.config ?? {},
   );
   await writeFile(path, JSON.stringify(config));
-  return startServer(t, { command: [...(options.under ?? []), launcher, 'serve', path], port, env: options.env });
+  const command = [...(options.under ?? []), ...leash, launcher, 'serve', path];
+  return startServer(t, { command, port, env: options.env });
 }
 
 export interface Cleanup {
@@ -92,7 +94,7 @@ export interface Cleanup {
 
 /** Starts any registry and waits until `/v2/` answers. */
 export async function startServer(t: Cleanup, { command, port, env }: ServerOptions): Promise<RegistryProcess> {
-  const [program = '', ...args] = leash[0] === undefined ? command : [leash[0], '--pdeathsig', 'KILL', ...command];
+  const [program = '', ...args] = [...leash, ...command];
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
   running.add(child);
   let text = '';
