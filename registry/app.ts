@@ -43,12 +43,8 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
     genReqId: dependencies.newId,
     clientErrorHandler: refuseGarbage,
     // A handler sees the stream itself; nothing is buffered on its behalf.
-    frameworkErrors: (error, request, reply) =>
-      void finish(request as FastifyRequest, reply as FastifyReply, {
-        status: 400,
-        headers: {},
-        body: Buffer.from(`${error.message}\n`),
-      }),
+    frameworkErrors: (_error, request, reply) =>
+      void finish(request as FastifyRequest, reply as FastifyReply, malformedUrl, apiVersion),
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -105,11 +101,13 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
 /** Always at the root, whatever the prefix: load balancers ask there. */
 const alive: Answer = { status: 200, headers: { 'cache-control': 'no-cache' } };
 
-const notFound: Answer = {
-  status: 404,
-  headers: { 'content-type': 'text/plain; charset=utf-8' },
-  body: Buffer.from('404 page not found\n'),
-};
+const refusal = (status: number, code: string, message: string): Answer => ({
+  status,
+  headers: { 'content-type': 'application/json' },
+  body: Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`),
+});
+const notFound = refusal(404, 'UNSUPPORTED', 'no such path in the API');
+const malformedUrl = refusal(400, 'NAME_INVALID', 'the URL cannot be decoded');
 
 const isGone = ({ raw }: FastifyRequest): boolean => raw.socket.destroyed || (raw.destroyed && !raw.complete);
 

@@ -14,6 +14,7 @@ import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createReport } from './report.ts';
 import { createServices } from './service/services.ts';
+import { instrument } from './storage/instrument.ts';
 import { openStore } from './storage/open.ts';
 import { createUuids } from './uuid.ts';
 
@@ -35,7 +36,9 @@ const notice = 2_000;
  */
 export async function serve(config: Config, { log, accessLog, asked }: ServeDependencies): Promise<number> {
   const metrics = createMetrics();
-  const store = openStore(config.storage.driver, log);
+  const store = instrument(openStore(config.storage.driver, log), (action, seconds) =>
+    metrics.observeStorage(config.storage.driver.type, action, seconds),
+  );
   const now = (): Date => new Date();
   const services = createServices({
     store,

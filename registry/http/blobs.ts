@@ -6,6 +6,7 @@ import type { Blob, Blobs } from '../service/blobs.ts';
 import type { Answer } from './answer.ts';
 import type { Call, Handler, HttpDependencies } from './call.ts';
 import { etag, precondition, rangeApplies } from './conditional.ts';
+import { errorAnswer } from './errors.ts';
 import { digestParam, nameParam } from './params.ts';
 import { parseRange, type Span } from './range.ts';
 
@@ -28,7 +29,11 @@ export function createBlobHandlers({ services, deleteEnabled }: HttpDependencies
       const served = { ...headers, 'content-type': octets, 'accept-ranges': 'bytes' };
       if (spans === undefined || call.raw.method === 'HEAD') return whole(blobs, call, blob, served);
       const [only, ...others] = spans;
-      if (only === undefined) return { status: 416, headers: { 'content-range': `bytes */${blob.size}` } };
+      if (only === undefined) {
+        return errorAnswer(fault('RANGE_INVALID', `the blob has ${blob.size} bytes`), {
+          'content-range': `bytes */${blob.size}`,
+        });
+      }
       return others.length === 0 ? part(blobs, call, blob, only, served) : parts(blobs, call, blob, spans, served);
     },
 

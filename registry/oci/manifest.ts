@@ -58,6 +58,7 @@ export function parseManifest(bytes: Buffer, contentType?: ManifestMediaType): M
   const mediaType = decideType(json, contentType);
   const isIndex = mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
   refuseMixture(json, isIndex);
+  if (isIndex && json['manifests'] === undefined) throw invalid('an index must have the property "manifests"');
   const faults: Fault[] = [];
   const read = (value: unknown, place: string): Descriptor => readDescriptor(value, place, faults);
   const list = (key: string): Descriptor[] =>

@@ -63,7 +63,7 @@ const algorithms = ['sha256', 'sha384', 'sha512'];
 const maxRemembered = 500_000;
 /** From so many manifests read in one go, the result is written down, so that a restart need not read them again. */
 const worthRecording = 64;
-/** Bytes of descriptors after which a page ends (annotations may be as large as manifests). */
+/** Bytes of descriptors in a page, if it holds more than one (annotations may be as large as manifests). */
 const pageBytes = 3 * 1024 * 1024;
 /** Entries looked at together. */
 const batch = 64;
@@ -153,19 +153,19 @@ export function createReferrers({ store, links, content }: ReferrersDependencies
       let marker = after;
       for (;;) {
         const page = await store.list(keys.referrers(name, subject), { after: marker, limit: batch, signal });
-        const loaded = await Promise.all(
-          (page?.entries ?? []).map((found) => load(name, subject, found.name, { signal })),
-        );
-        for (const found of loaded) {
-          if (found === undefined || (artifactType !== undefined && found.descriptor.artifactType !== artifactType)) {
-            continue;
+        const entries = page?.entries ?? [];
+        const loaded = await Promise.all(entries.map((found) => load(name, subject, found.name, { signal })));
+        for (const [position, found] of loaded.entries()) {
+          const isWanted = artifactType === undefined || found?.descriptor.artifactType === artifactType;
+          if (found === undefined || !isWanted) continue;
+          if (descriptors.length > 0 && bytes + found.size > pageBytes) {
+            return { descriptors, next: entries[position - 1]?.name ?? marker };
           }
           descriptors.push(found.descriptor);
           bytes += found.size;
         }
-        marker = page?.entries.at(-1)?.name;
+        marker = entries.at(-1)?.name;
         if (page?.more !== true) return { descriptors, next: undefined };
-        if (bytes >= pageBytes) return { descriptors, next: marker };
       }
     },
   };
