@@ -82,7 +82,7 @@ describe('the Registry resource on a real API server', { skip }, () => {
     }
   });
 
-  for (const { name, text, object } of samplesIn('manifests/samples')) {
+  for (const { name, text, object } of [...samplesIn('manifests/samples'), ...samplesIn('test/contract/full')]) {
     test(`the sample ${name} is accepted, with the defaults that the offline check fills in`, async () => {
       await apply(text);
       const { metadata } = object as { metadata: { name: string } };
