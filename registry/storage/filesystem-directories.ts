@@ -12,52 +12,62 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { allDone } from './abort.ts';
-import { closeFile, codeOf, isAbsence, openFile, statDescriptor, statPath, syncFile } from './filesystem-calls.ts';
+import { codeOf, isAbsence, statPath } from './filesystem-calls.ts';
+import { createDirectorySync } from './filesystem-directory-sync.ts';
+
+/** Not any iterable: a string is one too, of its letters. */
+type Paths = readonly string[] | ReadonlySet<string>;
 
 export interface Directories {
   /** Makes the directory and its parents as far as they are missing. Nothing is durable yet. */
   make(directory: string): Promise<void>;
-  /** Makes the way to the directory durable: every entry from the root down to it. Absence is thrown as `ENOENT`. */
-  settle(directory: string): Promise<void>;
-  /** Makes the directory's own entries durable, and the way to it. */
-  sync(directory: string): Promise<void>;
+  /** Makes the way to each directory durable: every entry from the root down to it. Absence is thrown as `ENOENT`. */
+  settle(directories: Paths): Promise<void>;
+  /** Makes each directory's own entries durable, and the way to it. */
+  sync(directories: Paths): Promise<void>;
   /** As `sync`, for the nearest ancestor that is still there: a removed entry is as gone as its removed parent. */
   syncRemoval(directory: string): Promise<void>;
 }
 
 /** How many directories are remembered as durable; some 200 bytes each. */
 const REMEMBERED = 20_000;
-/** Not all file systems can sync a directory, or let us open one: there nothing more can be done. */
-const UNSYNCABLE = new Set(['EINVAL', 'ENOTSUP', 'EBADF']);
-
 export function createDirectories(root: string): Directories {
+  const syncDirectory = createDirectorySync();
   const durable = new LRUCache<string, string>({ max: REMEMBERED });
 
   function isDurable(directory: string, stats: fs.Stats): boolean {
     return directory === root || (stats.birthtimeMs !== 0 && durable.get(directory) === identity(stats));
   }
 
-  async function settleFrom(directory: string, known: fs.Stats): Promise<void> {
-    const found: [string, fs.Stats][] = [];
-    const syncs: Promise<unknown>[] = [];
-    try {
-      let current = directory;
-      let stats = known;
-      while (!isDurable(current, stats)) {
-        found.push([current, stats]);
-        current = dirname(current);
-        syncs.push(syncDirectory(current));
-        stats = await statPath(current);
+  async function settle(directories: Paths): Promise<void> {
+    const found = new Map<string, fs.Stats>();
+    const syncs = new Map<string, Promise<unknown>>();
+
+    async function climb(directory: string): Promise<void> {
+      for (let current = directory; !found.has(current); current = dirname(current)) {
+        const stats = await statPath(current);
+        if (isDurable(current, stats)) return;
+        const holder = dirname(current);
+        found.set(current, stats);
+        if (!syncs.has(holder)) syncs.set(holder, syncDirectory(holder));
       }
-    } finally {
-      await allDone(syncs);
     }
+
+    const climbed = await Promise.allSettled(Array.from(directories, climb));
+    await allDone(syncs.values());
+    for (const outcome of climbed) if (outcome.status === 'rejected') throw outcome.reason;
     for (const [path, stats] of found) durable.set(path, identity(stats));
   }
 
-  async function sync(directory: string): Promise<void> {
-    const stats = await syncDirectory(directory);
-    if (!isDurable(directory, stats)) await settleFrom(directory, stats);
+  async function sync(directories: Paths): Promise<void> {
+    const unknown: string[] = [];
+    await allDone(
+      Array.from(directories, async (directory) => {
+        const stats = await syncDirectory(directory);
+        if (!isDurable(directory, stats)) unknown.push(directory);
+      }),
+    );
+    if (unknown.length > 0) await settle(unknown);
   }
 
   /** The root's own way up, when it was us who made it. Parents that we may not open are not ours to sync. */
@@ -79,16 +89,13 @@ export function createDirectories(root: string): Directories {
       if (first !== undefined) await syncAbove(first);
     },
 
-    async settle(directory) {
-      await settleFrom(directory, await statPath(directory));
-    },
-
+    settle,
     sync,
 
     async syncRemoval(directory) {
       for (let current = directory; ; current = dirname(current)) {
         try {
-          await sync(current);
+          await sync([current]);
           return;
         } catch (error) {
           if (current === root || !isAbsence(error)) throw error;
@@ -100,18 +107,4 @@ export function createDirectories(root: string): Directories {
 
 function identity(stats: fs.Stats): string {
   return `${stats.ino}.${stats.birthtimeMs}`;
-}
-
-/** Syncs the directory and tells which one it was. */
-async function syncDirectory(directory: string): Promise<fs.Stats> {
-  const descriptor = await openFile(directory, 'r');
-  try {
-    const stats = await statDescriptor(descriptor);
-    await syncFile(descriptor).catch((error: unknown) => {
-      if (!UNSYNCABLE.has(codeOf(error) ?? '')) throw error;
-    });
-    return stats;
-  } finally {
-    await closeFile(descriptor);
-  }
 }

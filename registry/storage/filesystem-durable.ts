@@ -57,35 +57,33 @@ export function createDurableWriter(directories: Directories, names: Names): Dur
     });
   }
 
-  async function writeAside(temporary: string, content: Buffer, durable: boolean): Promise<void> {
-    const descriptor = await openIn(temporary, 'wx');
-    try {
-      const work = [fill(descriptor, content, durable)];
-      if (durable) work.push(directories.settle(dirname(temporary)));
-      await allDone(work);
-    } finally {
-      await closeFile(descriptor);
-    }
-  }
-
   async function placeOnce(files: readonly Placing[], { durable, signal }: WriteOptions): Promise<void> {
+    const folders = new Set(files.map(({ location }) => dirname(location)));
     const asides = files.map(({ location, content }) => ({ location, content, temporary: names.aside(location) }));
+    const descriptors: number[] = [];
     try {
-      await allDone(asides.map(({ temporary, content }) => writeAside(temporary, content, durable)));
+      await allDone(
+        asides.map(async ({ temporary }, at) => {
+          descriptors[at] = await openIn(temporary, 'wx');
+        }),
+      );
+      const work = asides.map(({ content }, at) => fill(descriptors[at] ?? -1, content, durable));
+      if (durable) work.push(directories.settle(folders));
+      await allDone(work);
       signal?.throwIfAborted();
       await allDone(asides.map(({ temporary, location }) => renameOver(temporary, location)));
     } catch (error) {
       await Promise.allSettled(asides.map(({ temporary }) => unlink(temporary)));
       throw error;
+    } finally {
+      await allDone(descriptors.map((descriptor) => closeFile(descriptor)));
     }
-    if (!durable) return;
-    const folders = new Set(files.map(({ location }) => dirname(location)));
-    await allDone([...folders].map((folder) => directories.sync(folder)));
+    if (durable) await directories.sync(folders);
   }
 
   async function settleNew(folder: string): Promise<void> {
     await directories.make(folder);
-    await directories.settle(folder);
+    await directories.settle([folder]);
   }
 
   async function renameOnce(source: string, target: string, { syncSource, signal }: RenameOptions): Promise<void> {
@@ -115,7 +113,7 @@ export function createDurableWriter(directories: Directories, names: Names): Dur
       signal?.throwIfAborted();
       const descriptor = await openFile(temporary, 'r');
       try {
-        await allDone([syncFile(descriptor), directories.settle(folder)]);
+        await allDone([syncFile(descriptor), directories.settle([folder])]);
       } finally {
         await closeFile(descriptor);
       }

@@ -79,7 +79,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
       await run(
         () =>
           withFile('r', async (descriptor) => {
-            await Promise.all([syncFile(descriptor), directories.sync(dirname(location))]);
+            await Promise.all([syncFile(descriptor), directories.sync([dirname(location)])]);
           }),
         options?.signal,
       );

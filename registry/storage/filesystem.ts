@@ -142,7 +142,7 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
       const location = names.locate(path);
       const remove = async () => {
         const removed = await removeTree(location, options?.signal);
-        if (removed) await directories.syncRemoval(dirname(location));
+        if (removed && options?.durable !== false) await directories.syncRemoval(dirname(location));
         return removed;
       };
       return await operate(path, remove, options);

@@ -146,8 +146,11 @@ export interface Store {
   move(source: string, target: string, options?: Cancellable): Promise<void>;
   copy(source: string, target: string, options?: Cancellable): Promise<void>;
 
-  /** Deletes an object, or a directory with all below it; `/a` never touches `/ab`. `false` if nothing was there. */
-  delete(path: string, options?: Cancellable): Promise<boolean>;
+  /**
+   * Deletes an object, or a directory with all below it; `/a` never touches `/ab`. `false` if nothing was there. Without
+   * `durable`, what was deleted may come back after a power loss.
+   */
+  delete(path: string, options?: PutOptions): Promise<boolean>;
 
   /** A URL at which a client can fetch the object itself; `undefined` where the driver has none. */
   redirectUrl(path: string, method: 'GET' | 'HEAD', options?: Cancellable): Promise<string | undefined>;
