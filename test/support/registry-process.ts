@@ -47,6 +47,9 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
+/** `http.secret` of every server of a test, so that one goes on with another's uploads. */
+export const secret = 'a secret that all servers of a test share';
+
 /** Milliseconds until a server has to answer. */
 const patience = 60_000;
 const complaint = /unhandled|request failed|status=5\d\d|level=fatal|^\s+at .*:\d+:\d+\)?$|Error:/i;
@@ -79,7 +82,7 @@ export async function startRegistry(t: Cleanup, options: RegistryOptions): Promi
       version: '0.1',
       log: { level: 'warn', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: options.root }, delete: { enabled: true } },
-      http: { addr: `127.0.0.1:${port}`, secret: 'a secret that all servers of a test share' },
+      http: { addr: `127.0.0.1:${port}`, secret },
     },
     options.config ?? {},
   );

@@ -1,0 +1,46 @@
+/** Other registries on a folder: docker-registry 2.8 and Distribution 3.1, the programs whose tree Berth shares. */
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { stablePort } from './apiserver-process.ts';
+import { type Cleanup, type RegistryProcess, secret, startRegistry, startServer } from './registry-process.ts';
+
+export type Peer = 'docker-registry' | 'distribution';
+export type Server = Peer | 'berth';
+
+/** Paths of the programs, by name. */
+export type Programs = Readonly<Record<Peer, string>>;
+
+const run = promisify(execFile);
+/** 3.x would look for a trace collector. */
+const quiet = { OTEL_TRACES_EXPORTER: 'none' };
+/** Milliseconds; the trees of tests are small. */
+const gcDeadline = 120_000;
+
+async function writeConfig(root: string, port: number): Promise<string> {
+  const path = join(dirname(root), `peer-${port}.json`);
+  const config = {
+    version: '0.1',
+    log: { level: 'warn', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: root }, delete: { enabled: true } },
+    http: { addr: `127.0.0.1:${port}`, secret },
+  };
+  await writeFile(path, JSON.stringify(config));
+  return path;
+}
+
+/** Any of the three on the folder, with the same secret and deletion allowed. */
+export async function startOn(t: Cleanup, server: Server, root: string, programs: Programs): Promise<RegistryProcess> {
+  if (server === 'berth') return startRegistry(t, { root });
+  const port = await stablePort();
+  return startServer(t, { command: [programs[server], 'serve', await writeConfig(root, port)], port, env: quiet });
+}
+
+/** Runs a peer's `garbage-collect`; resolves with what it printed, throws if it failed. */
+export async function garbageCollect(program: string, root: string, ...flags: readonly string[]): Promise<string> {
+  const config = await writeConfig(root, 1);
+  const options = { env: { ...process.env, ...quiet }, timeout: gcDeadline, maxBuffer: 64 * 1024 * 1024 };
+  const { stdout, stderr } = await run(program, ['garbage-collect', ...flags, config], options);
+  return stdout + stderr;
+}
