@@ -50,6 +50,10 @@ export async function bundle(root: string, program: (typeof PROGRAMS)[number]): 
     sourcemap: 'linked',
     sourcesContent: false,
     metafile: true,
+    // A node_modules that is a link must not show in what is made.
+    preserveSymlinks: true,
+    // Nor must whatever tsconfig.json is found above it.
+    tsconfigRaw: { compilerOptions: { strict: true, verbatimModuleSyntax: true } },
     banner: { js: BANNER },
     logLevel: 'silent',
     plugins: [sourcePosition(root, entry, assets), kubeConfigOnly()],
