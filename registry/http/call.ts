@@ -1,8 +1,7 @@
 /** What handlers are given: a request seen through the few things a registry needs. */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Services } from '../service/services.ts';
-import type { Cancellable } from '../storage/store.ts';
+import type { Cancellable, Services } from '../service/services.ts';
 import type { Answer } from './answer.ts';
 import type { BaseUrl } from './location.ts';
 import type { UploadStates } from './upload-state.ts';

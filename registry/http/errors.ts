@@ -4,6 +4,7 @@
  */
 import type { ErrorCode, Fault } from '../oci/error.ts';
 import { RegistryError } from '../oci/error.ts';
+import { translateFault } from '../service/faults.ts';
 import type { Answer } from './answer.ts';
 
 interface Wire {
@@ -16,6 +17,7 @@ const wire = (status: number, code: string, message: string): Wire => ({ status,
 
 export const errorTable: Readonly<Record<ErrorCode, Wire>> = {
   UNKNOWN: wire(500, 'UNKNOWN', 'unknown error'),
+  STORAGE_FULL: wire(507, 'UNKNOWN', 'the storage of this registry is full; nothing was kept'),
   UNSUPPORTED: wire(405, 'UNSUPPORTED', 'The operation is unsupported.'),
   UNAUTHORIZED: wire(401, 'UNAUTHORIZED', 'authentication required'),
   DENIED: wire(403, 'DENIED', 'requested access to the resource is denied'),
@@ -58,6 +60,6 @@ export function errorAnswer(error: RegistryError, headers: Readonly<Record<strin
 
 /** Anything thrown, as an error of ours: what is not one tells the client nothing but that it was not its fault. */
 export function toRegistryError(thrown: unknown): RegistryError {
-  if (thrown instanceof RegistryError) return thrown;
-  return new RegistryError({ code: 'UNKNOWN' }, [], thrown);
+  const error = translateFault(thrown);
+  return error instanceof RegistryError ? error : new RegistryError({ code: 'UNKNOWN' }, [], error);
 }

@@ -140,6 +140,6 @@ function pieceOf({ raw }: Call, stateOffset: number | undefined): Piece {
   return {
     expectedOffsets: [stateOffset, span?.first].filter((offset) => offset !== undefined),
     expectedLength: announced,
-    source: streamBody(raw),
+    source: length === '0' ? undefined : streamBody(raw),
   };
 }

@@ -5,6 +5,7 @@
  */
 export type ErrorCode =
   | 'UNKNOWN'
+  | 'STORAGE_FULL'
   | 'UNSUPPORTED'
   | 'UNAUTHORIZED'
   | 'DENIED'

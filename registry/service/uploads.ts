@@ -5,9 +5,10 @@
  */
 import { LRUCache } from 'lru-cache';
 import { type Algorithm, algorithmOf, canonical, type Digest } from '../oci/digest.ts';
-import { fault } from '../oci/error.ts';
+import { fault, type RegistryError } from '../oci/error.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import type { Cancellable, Store, Upload } from '../storage/store.ts';
+import { unlessGone } from './faults.ts';
 import * as keys from './keys.ts';
 import { link } from './links.ts';
 import type { Locks } from './locks.ts';
@@ -20,7 +21,8 @@ export interface Piece {
   readonly expectedOffsets: readonly number[];
   /** Bytes that the client announced, if it did; anything else is SIZE_INVALID and is taken back. */
   readonly expectedLength: number | undefined;
-  readonly source: AsyncIterable<Uint8Array>;
+  /** `undefined`: the request says that it carries none. */
+  readonly source: AsyncIterable<Uint8Array> | undefined;
 }
 
 export interface UploadStatus {
@@ -55,9 +57,15 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
 
   const session = (name: RepositoryName, id: string): Upload => store.resumeUpload(keys.uploadData(name, id));
 
+  const unknown = (id: string): RegistryError => fault('BLOB_UPLOAD_UNKNOWN', undefined, { uuid: id });
+
+  /** One request at a time on an upload; elsewhere it may be cancelled at any moment. */
+  const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
+    locks.exclusive(id, () => unlessGone(work, () => unknown(id)));
+
   async function sizeOf(upload: Upload, id: string, options: Cancellable): Promise<number> {
     const size = await upload.size(options);
-    if (size === undefined) throw fault('BLOB_UPLOAD_UNKNOWN', undefined, { uuid: id });
+    if (size === undefined) throw unknown(id);
     return size;
   }
 
@@ -72,7 +80,9 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     // Forgotten until the piece is stored whole: a torn one leaves the hash ahead of the bytes.
     running.delete(id);
     const after = before?.copy();
-    const size = await upload.append(offset, piece.source, { ...options, onChunk: (chunk) => after?.update(chunk) });
+    const onChunk = (chunk: Uint8Array): void => after?.update(chunk);
+    const size =
+      piece.source === undefined ? offset : await upload.append(offset, piece.source, { ...options, onChunk });
     if (piece.expectedLength !== undefined && size - offset !== piece.expectedLength) {
       await upload.truncate(offset, options);
       if (before) running.set(id, before);
@@ -99,7 +109,8 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
 
   const drop = (name: RepositoryName, id: string, options: Cancellable): Promise<boolean> => {
     running.delete(id);
-    return store.delete(keys.upload(name, id), options);
+    // A session that came back after a power loss would be purged in time; nobody need wait for the disk.
+    return store.delete(keys.upload(name, id), { ...options, durable: false });
   };
 
   return {
@@ -123,7 +134,7 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     },
 
     append: (name, id, piece, options) =>
-      locks.exclusive(id, async () => {
+      alone(id, async () => {
         const upload = session(name, id);
         const { size, progress } = await take(upload, id, piece, options);
         // Flushed before it is recorded, so that after a power loss a record never vouches for bytes that are gone.
@@ -133,7 +144,7 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
       }),
 
     finish: (name, id, digest, piece, options) =>
-      locks.exclusive(id, async () => {
+      alone(id, async () => {
         const upload = session(name, id);
         const state = await take(upload, id, piece, options);
         const found = await digests(name, id, upload, state, algorithmOf(digest), options);
@@ -155,7 +166,7 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
       }),
 
     cancel: (name, id, options) =>
-      locks.exclusive(id, async () => {
+      alone(id, async () => {
         await sizeOf(session(name, id), id, options);
         await drop(name, id, options);
       }),
