@@ -18,6 +18,13 @@ export const uploadChunks: Family = (clause) => {
     return rewriteQuery(locationOf(answer));
   }
 
+  /** A first chunk, accepted; gives the `Location` to go on with. */
+  async function append(repository: Repository, location: string, chunk: Buffer): Promise<string> {
+    const answer = await repository.patch(location, 0, chunk);
+    expectStatus(answer, 202);
+    return follow(answer, location);
+  }
+
   for (const algorithm of ['sha256', 'sha512']) {
     clause(
       `[B8] PATCH that does not begin at the stored size, three rounds (${algorithm}): 416, and the upload goes on`,
@@ -55,7 +62,7 @@ export const uploadChunks: Family = (clause) => {
         let location = await repository.open();
         expectStatus(await repository.patch(location, one, bytes.subarray(one, two)), 416);
         location = await expectStored(repository, location, undefined);
-        location = follow(await repository.patch(location, 0, bytes.subarray(0, one)), location);
+        location = await append(repository, location, bytes.subarray(0, one));
         const range = { 'content-range': `${two}-${end - 1}` };
         const refused = await repository.close(location, descriptor.digest, bytes.subarray(two), range);
         expectStatus(refused, 416);
@@ -97,7 +104,7 @@ export const uploadChunks: Family = (clause) => {
   clause('[B8] a 416 tells where to go on', async (t) => {
     const repository = t.repository();
     const { bytes } = layer(end);
-    const location = follow(await repository.patch(await repository.open(), 0, bytes.subarray(0, one)), '');
+    const location = await append(repository, await repository.open(), bytes.subarray(0, one));
     const refused = await repository.patch(location, two, bytes.subarray(two));
     expectStatus(refused, 416);
     if (!t.options.strict) return;
@@ -189,7 +196,7 @@ export const uploadChunks: Family = (clause) => {
   clause('[B10] the last chunk in the PUT without Content-Range', async (t) => {
     const repository = t.repository();
     const { bytes, descriptor } = layer(end);
-    const location = follow(await repository.patch(await repository.open(), 0, bytes.subarray(0, one)), '');
+    const location = await append(repository, await repository.open(), bytes.subarray(0, one));
     await expectPullable(repository, await repository.close(location, descriptor.digest, bytes.subarray(one)), {
       bytes,
       descriptor,
