@@ -152,10 +152,11 @@ async function deletions({ client, tree, ...rest }: Planting, name: string): Pro
   repository.gone.blobs.add(digest);
 }
 
-/** Pushes the whole tree. */
+/** Pushes the whole tree. `alias`: with a blob that is a member by its SHA-512 too. */
 export async function plantTree(
   client: PushClient,
   seed: string,
+  { alias = true } = {},
 ): Promise<{ tree: Tree; referred: Referred; upload: OpenUpload }> {
   const planting: Planting = { client, chance: createChance(seed), tree: new Map() };
   const { chance, tree } = planting;
@@ -165,7 +166,7 @@ export async function plantTree(
   await several(planting, 'x__y/z.w/v-u');
   await deletions(planting, 'b');
   await blob(planting, 'one-two', Buffer.alloc(0));
-  await blob(planting, 'one-two', chance.bytes(70_000), 'post-patch-put', true);
+  await blob(planting, 'one-two', chance.bytes(70_000), 'post-patch-put', alias);
   const found = await referred(planting, subjectName);
   const [digest = '', bytes = Buffer.alloc(0)] = [...repositoryOf(tree, 'a').blobs][0] ?? [];
   await client.expect(201, 'POST', `/v2/${mountTarget}/blobs/uploads/?mount=${digest}&from=a`);
