@@ -101,7 +101,7 @@ export function parseOptions(argv: readonly string[]): Options | undefined {
     sparse: values.sparse,
     strict: values.strict === 'berth',
     output: values.output,
-    only: values.only,
+    only: expression(values.only),
     concurrency,
     keep: values.keep,
     peer: values.peer === undefined ? undefined : baseUrl(values.peer),
@@ -125,7 +125,7 @@ function baseUrl(text: string): string {
 
 function groupsOf(lists: readonly string[]): Group[] {
   const names = lists.flatMap((list) => list.split(',')).map((name) => name.trim());
-  return names.map((name) => {
+  return [...new Set(names)].map((name) => {
     const group = groups.find((known) => known === name);
     if (group === undefined) throw new UsageError(`--group ${name}: there are ${groups.join(', ')}`);
     return group;
@@ -137,6 +137,15 @@ function repositoryName(flag: string, name: string): string {
     throw new UsageError(`${flag} ${name}: lower-case letters and digits, joined by . _ __ - or /, at most 100`);
   }
   return name;
+}
+
+function expression(text: string | undefined): string | undefined {
+  try {
+    new RegExp(text ?? '');
+    return text;
+  } catch {
+    throw new UsageError(`--only ${text}: no regular expression`);
+  }
 }
 
 function readable(file: string | undefined): string | undefined {

@@ -63,17 +63,6 @@ describe('OCI distribution conformance of Berth: 0 failed, 0 skipped', () => {
     });
   }
 
-  test('below a prefix, with relative URLs', async (t) => {
-    const port = await stablePort();
-    const http = { addr: `127.0.0.1:${port}`, prefix: '/some/registry/', relativeurls: true };
-    const server = await startRegistry(t, {
-      root: join(await temporaryFolder(t), 'data'),
-      port,
-      config: { ...inMemory, http },
-    });
-    expectClean(await runConformance(`${server.url}/some/registry`, ...strict));
-  });
-
   test('with deleting disabled', async (t) => {
     const server = await started(t, { storage: { ...inMemory.storage, delete: { enabled: false } } });
     expectClean(await runConformance(server.url, ...strict, '--delete-disabled'));
