@@ -34,6 +34,6 @@ export async function execute(
       throw new ImageError(options.missing ?? `${program} is not installed on this machine`);
     }
     const tail = (failure.stderr || failure.stdout || failure.message).trim().split('\n').slice(-6).join('\n');
-    throw new ImageError(`${[program, ...args].join(' ').slice(0, 300)} failed:\n${tail}`);
+    throw new ImageError(`${program} failed:\n${tail}`);
   }
 }
