@@ -113,6 +113,20 @@ async function several(planting: Planting, name: string): Promise<void> {
   await manifest(planting, name, 'list', { schemaVersion: 2, mediaType: types.dockerList, manifests: dockerList });
 }
 
+/** The same image under a SHA-512 digest, where the registry takes such manifests: Distribution serves them only. */
+async function sha512Image({ client, tree }: Planting, name: string): Promise<void> {
+  const repository = repositoryOf(tree, name);
+  const known = [...repository.manifests.values()].find(({ mediaType }) => mediaType === types.manifest);
+  if (known === undefined) throw new Error(`${name} has no image yet`);
+  const digest = digestOf(known.bytes, 'sha512');
+  const headers = { 'content-type': types.manifest };
+  const reply = await client.expect([201, 400], 'PUT', `/v2/${name}/manifests/${digest}`, {
+    headers,
+    body: known.bytes,
+  });
+  if (reply.status === 201) repository.manifests.set(digest, { ...known, digest });
+}
+
 /** Descriptor of the subject that `plantTree` gave referrers to, and their digests. */
 export interface Referred {
   readonly subject: { readonly digest: string };
@@ -167,6 +181,7 @@ export async function plantTree(
   await deletions(planting, 'b');
   await blob(planting, 'one-two', Buffer.alloc(0));
   await blob(planting, 'one-two', chance.bytes(70_000), 'post-patch-put', alias);
+  await sha512Image(planting, 'one-two');
   const found = await referred(planting, subjectName);
   const [digest = '', bytes = Buffer.alloc(0)] = [...repositoryOf(tree, 'a').blobs][0] ?? [];
   await client.expect(201, 'POST', `/v2/${mountTarget}/blobs/uploads/?mount=${digest}&from=a`);
