@@ -13,7 +13,7 @@ import { dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { allDone } from './abort.ts';
 import { codeOf, isAbsence, statPath } from './filesystem-calls.ts';
-import { createDirectorySync } from './filesystem-directory-sync.ts';
+import { createDirectorySync, type SyncCall } from './filesystem-directory-sync.ts';
 
 /** Not any iterable: a string is one too, of its letters. */
 type Paths = readonly string[] | ReadonlySet<string>;
@@ -31,8 +31,8 @@ export interface Directories {
 
 /** How many directories are remembered as durable; some 200 bytes each. */
 const REMEMBERED = 20_000;
-export function createDirectories(root: string): Directories {
-  const syncDirectory = createDirectorySync();
+export function createDirectories(root: string, sync: SyncCall): Directories {
+  const syncDirectory = createDirectorySync(sync);
   const durable = new LRUCache<string, string>({ max: REMEMBERED });
 
   function isDurable(directory: string, stats: fs.Stats): boolean {
@@ -59,15 +59,8 @@ export function createDirectories(root: string): Directories {
     for (const [path, stats] of found) durable.set(path, identity(stats));
   }
 
-  async function sync(directories: Paths): Promise<void> {
-    const unknown: string[] = [];
-    await allDone(
-      Array.from(directories, async (directory) => {
-        const stats = await syncDirectory(directory);
-        if (!isDurable(directory, stats)) unknown.push(directory);
-      }),
-    );
-    if (unknown.length > 0) await settle(unknown);
+  async function syncAll(directories: Paths): Promise<void> {
+    await allDone([...Array.from(directories, syncDirectory), settle(directories)]);
   }
 
   /** The root's own way up, when it was us who made it. Parents that we may not open are not ours to sync. */
@@ -90,12 +83,12 @@ export function createDirectories(root: string): Directories {
     },
 
     settle,
-    sync,
+    sync: syncAll,
 
     async syncRemoval(directory) {
       for (let current = directory; ; current = dirname(current)) {
         try {
-          await sync([current]);
+          await syncAll([current]);
           return;
         } catch (error) {
           if (current === root || !isAbsence(error)) throw error;

@@ -1,21 +1,23 @@
 /** Syncing directories, once for all who wait for the same one. */
-import type fs from 'node:fs';
-import { closeFile, codeOf, openFile, statDescriptor, syncFile } from './filesystem-calls.ts';
+import { closeFile, codeOf, openFile } from './filesystem-calls.ts';
 
 /** Not all file systems can sync a directory: there nothing more can be done. */
 const UNSYNCABLE = new Set(['EINVAL', 'ENOTSUP', 'EBADF']);
 
+/** Syncs an open file or directory. */
+export type SyncCall = (descriptor: number) => Promise<void>;
+
 /**
- * Makes the call that syncs a directory and tells which one it was. A sync covers what was done before it began; so who
+ * Makes the call that syncs a directory. A sync covers what was done before it began; so who
  * comes while one is under way waits for the next, together with all others who do. It costs them no time, since the
  * journal would have them wait for the commit that is under way as well.
  */
-export function createDirectorySync(): (directory: string) => Promise<fs.Stats> {
-  const running = new Map<string, Promise<fs.Stats>>();
-  const next = new Map<string, Promise<fs.Stats>>();
+export function createDirectorySync(sync: SyncCall): (directory: string) => Promise<void> {
+  const running = new Map<string, Promise<void>>();
+  const next = new Map<string, Promise<void>>();
 
-  function begin(directory: string): Promise<fs.Stats> {
-    const work = syncNow(directory).finally(() => {
+  function begin(directory: string): Promise<void> {
+    const work = syncNow(directory, sync).finally(() => {
       if (running.get(directory) === work) running.delete(directory);
     });
     running.set(directory, work);
@@ -38,14 +40,12 @@ export function createDirectorySync(): (directory: string) => Promise<fs.Stats> 
   };
 }
 
-async function syncNow(directory: string): Promise<fs.Stats> {
+async function syncNow(directory: string, sync: SyncCall): Promise<void> {
   const descriptor = await openFile(directory, 'r');
   try {
-    const stats = await statDescriptor(descriptor);
-    await syncFile(descriptor).catch((error: unknown) => {
+    await sync(descriptor).catch((error: unknown) => {
       if (!UNSYNCABLE.has(codeOf(error) ?? '')) throw error;
     });
-    return stats;
   } finally {
     await closeFile(descriptor);
   }

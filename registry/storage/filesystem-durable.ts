@@ -7,8 +7,9 @@ import { constants } from 'node:fs';
 import { copyFile, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { allDone } from './abort.ts';
-import { closeFile, codeOf, openFile, statDescriptor, statPath, syncFile, writeFully } from './filesystem-calls.ts';
+import { closeFile, codeOf, openFile, statDescriptor, statPath, writeFully } from './filesystem-calls.ts';
 import type { Directories } from './filesystem-directories.ts';
+import type { SyncCall } from './filesystem-directory-sync.ts';
 import type { Names } from './filesystem-names.ts';
 
 /** One file to be written, by its place on disk. */
@@ -43,7 +44,7 @@ export interface DurableWriter {
 /** How often a write starts again when somebody deletes its folder in the middle. */
 const ATTEMPTS = 20;
 
-export function createDurableWriter(directories: Directories, names: Names): DurableWriter {
+export function createDurableWriter(directories: Directories, names: Names, sync: SyncCall): DurableWriter {
   /** Opens, making parents as often as somebody deletes them. */
   async function openIn(location: string, flags: string): Promise<number> {
     return await retrying(async () => {
@@ -81,6 +82,11 @@ export function createDurableWriter(directories: Directories, names: Names): Dur
     if (durable) await directories.sync(folders);
   }
 
+  async function fill(descriptor: number, content: Buffer, durable: boolean): Promise<void> {
+    if (content.length > 0) await writeFully(descriptor, [content], 0);
+    if (durable) await sync(descriptor);
+  }
+
   async function settleNew(folder: string): Promise<void> {
     await directories.make(folder);
     await directories.settle([folder]);
@@ -91,7 +97,7 @@ export function createDurableWriter(directories: Directories, names: Names): Dur
     const descriptor = await openFile(source, 'r');
     try {
       if ((await statDescriptor(descriptor)).isDirectory()) throw absent(source);
-      await allDone([syncFile(descriptor), settleNew(folder)]);
+      await allDone([sync(descriptor), settleNew(folder)]);
       signal?.throwIfAborted();
       await renameOver(source, target);
     } finally {
@@ -113,7 +119,7 @@ export function createDurableWriter(directories: Directories, names: Names): Dur
       signal?.throwIfAborted();
       const descriptor = await openFile(temporary, 'r');
       try {
-        await allDone([syncFile(descriptor), directories.settle([folder])]);
+        await allDone([sync(descriptor), directories.settle([folder])]);
       } finally {
         await closeFile(descriptor);
       }
@@ -133,11 +139,6 @@ export function createDurableWriter(directories: Directories, names: Names): Dur
     copy: (source, target, signal) => retrying(() => copyOnce(source, target, signal)),
     create: (location) => openIn(location, 'w'),
   };
-}
-
-async function fill(descriptor: number, content: Buffer, durable: boolean): Promise<void> {
-  if (content.length > 0) await writeFully(descriptor, [content], 0);
-  if (durable) await syncFile(descriptor);
 }
 
 /** An empty directory in the target's place is damage that a new push repairs; one that holds something is not ours. */

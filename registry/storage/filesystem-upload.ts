@@ -1,9 +1,11 @@
 /** Upload sessions: a file that grows in its place and is renamed at commit. Any process that shares the folder can go on. */
 import { dirname } from 'node:path';
-import { untilAborted } from './abort.ts';
+import { allDone, untilAborted } from './abort.ts';
 import { pour } from './filesystem-append.ts';
-import { closeFile, openFile, statDescriptor, syncFile, truncateFile } from './filesystem-calls.ts';
+import type { BatchCalls } from './filesystem-batches.ts';
+import { closeFile, openFile, statDescriptor, truncateFile } from './filesystem-calls.ts';
 import type { Directories } from './filesystem-directories.ts';
+import type { SyncCall } from './filesystem-directory-sync.ts';
 import type { DurableWriter } from './filesystem-durable.ts';
 import { storeFault } from './filesystem-errors.ts';
 import { DRIVER, type Names } from './filesystem-names.ts';
@@ -18,12 +20,15 @@ export interface UploadParts {
   readonly directories: Directories;
   readonly writer: DurableWriter;
   readonly slots: Semaphore;
+  readonly sync: SyncCall;
+  readonly syncIfIdle: BatchCalls['syncIfIdle'];
   readonly stat: StatCall;
   readonly onDirectory: (location: string) => void;
 }
 
 export function createFilesystemUpload(parts: UploadParts, path: string): Upload {
-  const { names, directories, writer, slots, stat, onDirectory } = parts;
+  const { names, directories, writer, slots, sync, stat, onDirectory } = parts;
+  const calls: BatchCalls = { bounded: slots.run, syncIfIdle: parts.syncIfIdle };
   const location = names.locateTarget(path);
 
   function run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -69,7 +74,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
       signal?.throwIfAborted();
       const work = withFile('r+', async (descriptor) => {
         await slots.run(() => cut(descriptor, offset), signal);
-        return await pour(descriptor, offset, source, { onChunk: options?.onChunk, signal, bounded: slots.run });
+        return await pour(descriptor, offset, source, { onChunk: options?.onChunk, signal, calls });
       });
       // Pouring itself hears the signal, and keeps what arrived; only a disk that hangs is left behind.
       return await faulting(work);
@@ -79,7 +84,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
       await run(
         () =>
           withFile('r', async (descriptor) => {
-            await Promise.all([syncFile(descriptor), directories.sync([dirname(location)])]);
+            await allDone([sync(descriptor), directories.sync([dirname(location)])]);
           }),
         options?.signal,
       );

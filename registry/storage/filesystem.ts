@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from '../log.ts';
 import { untilAborted } from './abort.ts';
-import { closeFile } from './filesystem-calls.ts';
+import { closeFile, syncFile } from './filesystem-calls.ts';
 import { createDirectories } from './filesystem-directories.ts';
 import { createDurableWriter } from './filesystem-durable.ts';
 import { storeFault } from './filesystem-errors.ts';
@@ -35,6 +35,8 @@ export interface FilesystemOptions {
 }
 
 const MIN_THREADS = 25;
+/** How many syncs are under way at once: they take long, and Node's pool of four threads must have one left for reads. */
+const SYNCS = 3;
 /** How many directories in a file's place are remembered as told, so that a client cannot flood the log. */
 const TOLD = 1000;
 
@@ -43,10 +45,13 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
   const { log } = options;
   const clock = options.clock ?? Date.now;
   const names = createNames(options.rootdirectory, options.randomId ?? randomUUID);
-  const directories = createDirectories(names.root);
-  const writer = createDurableWriter(directories, names);
+  const syncs = createSemaphore(SYNCS);
+  const sync = (descriptor: number): Promise<void> => syncs.run(() => syncFile(descriptor));
+  const syncIfIdle = (descriptor: number) => syncs.tryRun(() => syncFile(descriptor));
+  const directories = createDirectories(names.root, sync);
+  const writer = createDurableWriter(directories, names, sync);
   const slots = createSemaphore(Math.max(MIN_THREADS, options.maxthreads));
-  const { stat, close } = createStatCall();
+  const { stat, close } = createStatCall(names.root);
   const told = new LRUCache<string, true>({ max: TOLD });
 
   function onDirectory(location: string): void {
@@ -68,7 +73,7 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
     untilAborted(slots.run(work, signal), signal);
   const files = createSmallFiles({ stat, bounded, onDirectory, clock });
   const listings = createListings({ stat, bounded, clock });
-  const uploads: UploadParts = { names, directories, writer, slots, stat, onDirectory };
+  const uploads: UploadParts = { names, directories, writer, slots, sync, syncIfIdle, stat, onDirectory };
 
   async function putAll(puts: readonly Put[], options: PutOptions | undefined): Promise<void> {
     const placings = puts.map(({ path, content }) => ({ location: names.locateTarget(path), content }));

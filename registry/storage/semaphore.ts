@@ -2,6 +2,8 @@
 export interface Semaphore {
   /** Runs the work as soon as a place is free. Rejects with the signal's reason if it fires while waiting. */
   run<T>(work: () => Promise<T>, signal?: AbortSignal | undefined): Promise<T>;
+  /** Runs the work if a place is free right now; `undefined` if not. */
+  tryRun<T>(work: () => Promise<T>): Promise<T> | undefined;
 }
 
 interface Waiter {
@@ -40,16 +42,26 @@ export function createSemaphore(places: number): Semaphore {
     });
   }
 
+  async function held<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
   return {
     async run(work, signal) {
       signal?.throwIfAborted();
       if (free > 0) free--;
       else await acquire(signal);
-      try {
-        return await work();
-      } finally {
-        release();
-      }
+      return await held(work);
+    },
+
+    tryRun(work) {
+      if (free === 0) return undefined;
+      free--;
+      return held(work);
     },
   };
 }
