@@ -13,15 +13,13 @@ export const formats: Family = (clause, options) => {
   for (const set of sets) {
     clause(`[F1] data set ${set.name}: push, list, head, pull, referrers, delete, twice in a row`, async (t) => {
       const repository = t.repository();
-      for (const round of [1, 2]) await walk(repository, set, round, options.deleteDisabled);
+      await walkTwice(repository, [set], options.deleteDisabled);
     });
   }
 
   clause('[F1] all data sets one after another in one repository, twice in a row', async (t) => {
     const repository = t.repository();
-    for (const round of [1, 2]) {
-      for (const set of sets) await walk(repository, set, round, options.deleteDisabled);
-    }
+    await walkTwice(repository, sets, options.deleteDisabled);
   });
 
   clause('[M1] data set bad-digest-image: the blobs are fine, the manifest is 400', async (t) => {
@@ -49,7 +47,18 @@ function everyBlob(set: DataSet): Content[] {
   return [...new Map(all.map((blob) => [blob.descriptor.digest, blob])).values()];
 }
 
-async function walk(repository: Repository, set: DataSet, round: number, deleteDisabled: boolean): Promise<void> {
+async function walkTwice(repository: Repository, sets: readonly DataSet[], deleteDisabled: boolean): Promise<void> {
+  let declined: Declined | undefined;
+  for (const round of [1, 2]) {
+    for (const set of sets) {
+      await walk(repository, set, round);
+      if (!deleteDisabled) declined = (await deleteSet(repository, set)) ?? declined;
+    }
+  }
+  if (declined !== undefined) throw declined;
+}
+
+async function walk(repository: Repository, set: DataSet, round: number): Promise<void> {
   for (const [at, blob] of everyBlob(set).entries()) {
     const answer = await wayInTurn(at + round, blob)(repository, blob);
     await expectPullable(repository, answer, blob);
@@ -67,7 +76,6 @@ async function walk(repository: Repository, set: DataSet, round: number, deleteD
     expectContent(await repository.get(path), blob.bytes, blob.descriptor.digest);
   }
   for (const subject of set.subjects) await expectReferrers(repository, set, subject);
-  if (!deleteDisabled) await deleteSet(repository, set, [...tags.keys()]);
 }
 
 /** @returns the tags that were set, each with its manifest */
@@ -149,9 +157,17 @@ async function expectReferrers(repository: Repository, set: DataSet, subject: st
   }
 }
 
-async function deleteSet(repository: Repository, set: DataSet, tags: readonly string[]): Promise<void> {
+/** Every tag that pushing the set sets. */
+function everyTag(set: DataSet): string[] {
+  return set.roots.flatMap(({ manifest, tags, tagParameters }) =>
+    tagParameters === true ? [...tags, ...manifest.children.map((_, at) => `${tags[0]}-${at}`)] : tags,
+  );
+}
+
+/** @returns what the server declined to delete, if anything */
+async function deleteSet(repository: Repository, set: DataSet): Promise<Declined | undefined> {
   const paths = [
-    ...tags.map((tag) => `manifests/${tag}`),
+    ...everyTag(set).map((tag) => `manifests/${tag}`),
     ...everyManifest(set)
       .reverse()
       .map(({ descriptor }) => `manifests/${descriptor.digest}`),
@@ -167,5 +183,5 @@ async function deleteSet(repository: Repository, set: DataSet, tags: readonly st
     expectStatus(answer, 202);
     await expectAbsent(repository, path);
   }
-  if (declined !== undefined) throw declined;
+  return declined;
 }

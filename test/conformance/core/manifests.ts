@@ -190,7 +190,7 @@ export const manifests: Family = (clause) => {
     expectNoHeader(await repository.putManifest('latest', pushed), 'oci-subject');
   });
 
-  clause('[B4] a sha384 manifest: stored under that digest, or refused as unsupported', async (t) => {
+  clause('[N5] a sha384 manifest: stored under that digest, or refused as unsupported', async (t) => {
     const repository = t.repository();
     const pushed = image();
     await pushBelow(repository, pushed);

@@ -148,6 +148,7 @@ export const referrers: Family = (clause, options) => {
       const answer = await repository.get(
         `referrers/${subject.descriptor.digest}?artifactType=${encodeURIComponent(type)}`,
       );
+      expectStatus(answer, 200);
       if (answer.header('oci-filters-applied') === undefined) throw new Declined('no OCI-Filters-Applied');
       expectHeader(answer, 'oci-filters-applied', 'artifactType');
       expectExactly(referrersOf(answer), [wanted]);
@@ -159,6 +160,7 @@ export const referrers: Family = (clause, options) => {
     const subject = image();
     for (const manifest of [subject, artifact(of(subject, 'sbom'))]) await repository.push(manifest);
     const answer = await repository.get(`referrers/${subject.descriptor.digest}?artifactType=application%2Fnothing`);
+    expectStatus(answer, 200);
     if (answer.header('oci-filters-applied') === undefined) throw new Declined('no OCI-Filters-Applied');
     expectHeader(answer, 'oci-filters-applied', 'artifactType');
     assert.deepEqual(referrersOf(answer), []);

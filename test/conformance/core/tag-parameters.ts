@@ -6,7 +6,7 @@ import { expectAbsent, type Repository } from '../repository.ts';
 import type { Family } from '../suite.ts';
 
 /** Tags as parameters of a push by digest (clause M6, draft after 1.1.1). */
-export const tagParameters: Family = (clause) => {
+export const tagParameters: Family = (clause, options) => {
   async function pushTagged(repository: Repository, pushed: Manifest, tags: readonly string[]): Promise<Answer> {
     for (const blob of pushed.blobs) await repository.pushBlob(blob);
     const query = tags.map((tag) => `tag=${encodeURIComponent(tag)}`).join('&');
@@ -43,17 +43,6 @@ export const tagParameters: Family = (clause) => {
     if (!t.options.strict && answer.status === 201) return;
     expectStatus(answer, 414, 431);
     await expectAbsent(repository, 'manifests/a-rather-long-tag-0');
-  });
-
-  clause('[M6] more tags than Berth takes at once: 414, and none is created', async (t) => {
-    if (!t.options.strict) return;
-    const repository = t.repository();
-    const pushed = image();
-    const tags = Array.from({ length: 101 }, (_, at) => `tag-${at}`);
-    expectStatus(await pushTagged(repository, pushed, tags), 414);
-    await expectAbsent(repository, 'manifests/tag-0');
-    expectStatus(await pushTagged(repository, pushed, tags.slice(1)), 201);
-    assert.equal(tagsOf(await repository.get('tags/list'), repository.name).length, 100);
   });
 
   clause('[M6] an invalid tag among the parameters: 400, and none is created', async (t) => {
@@ -100,5 +89,17 @@ export const tagParameters: Family = (clause) => {
     expectStatus(answer, ...t.accepted(201, 400));
     expectNoHeader(answer, 'oci-tag');
     expectStatus(await repository.get('manifests/other'), 404);
+  });
+
+  if (!options.strict) return;
+
+  clause('[M6] more tags than Berth takes at once: 414, and none is created', async (t) => {
+    const repository = t.repository();
+    const pushed = image();
+    const tags = Array.from({ length: 101 }, (_, at) => `tag-${at}`);
+    expectStatus(await pushTagged(repository, pushed, tags), 414);
+    await expectAbsent(repository, 'manifests/tag-0');
+    expectStatus(await pushTagged(repository, pushed, tags.slice(1)), 201);
+    assert.equal(tagsOf(await repository.get('tags/list'), repository.name).length, 100);
   });
 };

@@ -76,7 +76,7 @@ export const uploads: Family = (clause) => {
     expectStatus(answer, ...t.accepted(400, 202));
   });
 
-  clause('[B5] a blob with a sha384 digest: stored under it, or refused as unsupported', async (t) => {
+  clause('[N5] a blob with a sha384 digest: stored under it, or refused as unsupported', async (t) => {
     const repository = t.repository();
     const blob = layer(1024, 'sha384');
     const answer = await repository.close(await repository.open(), blob.descriptor.digest, blob.bytes);
