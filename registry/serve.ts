@@ -82,9 +82,12 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
   await app.ready();
   try {
     if (debug && debugAddr !== undefined) {
-      log.info({}, `debug server listening ${await listen(debug, { net: 'tcp', addr: debugAddr })}`);
+      log.info(
+        {},
+        `debug server listening ${await listen(debug, { key: 'http.debug.addr', net: 'tcp', addr: debugAddr })}`,
+      );
     }
-    log.info({}, `listening on ${await listen(app.server, config.http)}`);
+    log.info({}, `listening on ${await listen(app.server, { key: 'http.addr', ...config.http })}`);
     health.start();
     unready = undefined;
     await asked;
