@@ -21,6 +21,10 @@ async function refusal(run: Promise<string>): Promise<string> {
   }
 }
 
+/** Versions of Kubernetes differ in whether and how they show the refused value. */
+const withoutValue = (message: string): string =>
+  message.replace(/Invalid value: ("[a-z]+"|\d+): /g, 'Invalid value: ');
+
 const registry = (name: string, spec: object) =>
   JSON.stringify({ apiVersion: 'berth.dev/v1alpha1', kind: 'Registry', metadata: { name }, spec });
 
@@ -98,7 +102,10 @@ describe('the Registry resource on a real API server', { skip }, () => {
     if (notes['server'] === undefined) continue;
     test(`the bad sample ${name} is refused`, async () => {
       const found = await refusal(apply(text));
-      assert.ok(found.includes(notes['server'] ?? ''), `expected: ${notes['server']}\nfound: ${found}`);
+      assert.ok(
+        withoutValue(found).includes(withoutValue(notes['server'] ?? '')),
+        `expected: ${notes['server']}\nfound: ${found}`,
+      );
     });
   }
 
