@@ -1,9 +1,9 @@
 /** The registries under test, each a process of its own on loopback with its own folder, and nginx over the same content. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../operator/local/port.ts';
 import { tool } from '../test/support/tools.ts';
 
 export interface Server {
@@ -18,17 +18,6 @@ export interface Server {
 
 /** Milliseconds until a server has to answer. */
 const patience = 20_000;
-
-export function freePort(): Promise<number> {
-  const probe = createServer();
-  return new Promise((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}
 
 async function start(
   name: string,
@@ -71,7 +60,7 @@ async function needed(program: Parameters<typeof tool>[0]): Promise<string> {
 async function registry(name: string, program: string, parent: string): Promise<Server> {
   const folder = join(parent, name);
   await mkdir(folder, { recursive: true });
-  const port = await freePort();
+  const port = await freePort(0);
   const configuration = join(parent, `${name}.yml`);
   await writeFile(
     configuration,
@@ -96,7 +85,7 @@ export const distribution = async (parent: string): Promise<Server> =>
 export async function nginx(parent: string): Promise<Server> {
   const folder = join(parent, 'nginx');
   await mkdir(join(folder, 'v2'), { recursive: true });
-  const port = await freePort();
+  const port = await freePort(0);
   const configuration = join(parent, 'nginx.conf');
   await writeFile(
     configuration,

@@ -4,10 +4,10 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../operator/local/port.ts';
 import { pull, push } from './image.ts';
 
 const launcher = new URL('../bin/registry', import.meta.url).pathname;
@@ -15,7 +15,7 @@ const launcher = new URL('../bin/registry', import.meta.url).pathname;
 const patience = 20_000;
 
 const folder = await mkdtemp(join(tmpdir(), 'berth-demo-'));
-const port = Number(process.env['PORT'] || (await freePort()));
+const port = Number(process.env['PORT'] || (await freePort(0)));
 const url = `http://127.0.0.1:${port}`;
 const configuration = join(folder, 'config.yml');
 await writeFile(
@@ -61,15 +61,4 @@ async function answering(): Promise<void> {
   }
   console.error(`demo: the registry did not answer on ${url} within ${patience / 1000} s`);
   server.kill('SIGTERM');
-}
-
-function freePort(): Promise<number> {
-  const probe = createServer();
-  return new Promise((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
