@@ -91,7 +91,14 @@ async function run({ config, kubeconfig, service, listen }: RunOptions, log: Log
 
   const serviceAccountDir = '/var/run/secrets/kubernetes.io/serviceaccount';
   const credentials = openCredentials({ kubeconfig, service, serviceAccountDir, now: Date.now });
-  const { origin } = await credentials.access();
+  // A plugin that gives no credentials now may do so later; a file that cannot be read needs somebody.
+  const server = await credentials.access().then(
+    ({ origin }) => origin,
+    (error) => {
+      if (isOperatorError(error, 'config')) throw error;
+      return undefined;
+    },
+  );
   const metrics = createMetrics();
   const elapsed = () => performance.now();
   const { random } = Math;
@@ -155,7 +162,7 @@ async function run({ config, kubeconfig, service, listen }: RunOptions, log: Log
   );
   for (const { address: at } of probes) log.info({ address: at }, 'probes and metrics are served');
 
-  log.info({ server: origin, credentials: credentials.source, namespaces: config.namespaces }, 'the operator starts');
+  log.info({ server, credentials: credentials.source, namespaces: config.namespaces }, 'the operator starts');
   watches.start();
   // Everything is looked at from time to time, in case that some change was missed: it costs no request.
   const resync = setInterval(() => {

@@ -48,7 +48,7 @@ export interface Tuning {
   maxDelayMs: number;
 }
 
-const defaults: Tuning = { pageSize: 500, watchSeconds: 300, idleMs: 150_000, firstDelayMs: 500, maxDelayMs: 30_000 };
+const defaults: Tuning = { pageSize: 500, watchSeconds: 300, idleMs: 150_000, firstDelayMs: 500, maxDelayMs: 10_000 };
 /** A watch without an event that ends sooner than this is no success. */
 const shortWatchMs = 5000;
 

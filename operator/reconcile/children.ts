@@ -46,26 +46,43 @@ export function createChildren({ client, watches }: { client: Client; watches: W
     return differences.filter((one) => !known.differences.has(fingerprint(one)));
   }
 
-  async function write(
+  /** Takes away what others put into lists of ours, which apply can neither see nor remove, and applies. */
+  async function restore(
     resource: Resource,
-    id: string,
     wanted: KubeObject,
-    hash: string,
-    stored: KubeObject | undefined,
+    stored: KubeObject,
+    foreign: Difference[],
     signal: AbortSignal,
   ) {
-    const foreign = stored === undefined ? [] : open(id, hash, wanted, stored).filter(({ kind }) => kind === 'foreign');
-    if (stored !== undefined && foreign.length > 0) {
-      // Apply cannot take away what others own, and a renamed entry would clash with ours: set the list as a whole first.
-      const { namespace, name, resourceVersion = '' } = stored.metadata;
-      const lists = new Map(outermost(foreign).map(({ path, wanted: list }) => [path, list]));
-      watches.written(await replace(client, resource, { namespace, name, resourceVersion }, lists, signal));
+    const { namespace, name, resourceVersion = '' } = stored.metadata;
+    const lists = new Map(outermost(foreign).map(({ path, wanted: list }) => [path, list]));
+    watches.written(await replace(client, resource, { namespace, name, resourceVersion }, lists, signal));
+    return apply(client, resource, wanted, { force: true, signal });
+  }
+
+  /** Returns whether the object has become another. */
+  async function write(child: Prepared, stored: KubeObject | undefined, signal: AbortSignal): Promise<boolean> {
+    const { resource, id, hash, wanted } = child;
+    const foreignIn = (object: KubeObject | undefined) =>
+      object === undefined ? [] : open(id, hash, wanted, object).filter(({ kind }) => kind === 'foreign');
+    const before = foreignIn(stored);
+    let answer: KubeObject;
+    if (stored !== undefined && before.length > 0 && isApplied(stored, hash)) {
+      answer = await restore(resource, wanted, stored, before, signal);
+    } else {
+      answer = await apply(client, resource, wanted, { force: true, signal }).catch((error) => {
+        // An entry that was renamed by hand may clash with ours.
+        if (stored === undefined || before.length === 0 || !isOperatorError(error, 'invalid')) throw error;
+        return restore(resource, wanted, stored, before, signal);
+      });
+      const after = foreignIn(answer);
+      if (after.length > 0) answer = await restore(resource, wanted, answer, after, signal);
     }
-    const answer = await apply(client, resource, wanted, { force: true, signal });
     watches.written(answer);
     const left = compare(wanted, answer);
     if (left.length > 0) settled.set(id, { hash, differences: new Set(left.map(fingerprint)) });
     else settled.delete(id);
+    return answer.metadata.resourceVersion !== stored?.metadata.resourceVersion;
   }
 
   return {
@@ -76,7 +93,8 @@ export function createChildren({ client, watches }: { client: Client; watches: W
     },
 
     async ensure(registry, rendered, signal) {
-      const { resource, id, hash, wanted } = prepare(rendered);
+      const child = prepare(rendered);
+      const { resource, id, hash, wanted } = child;
       const { namespace, name } = rendered.metadata;
       const watched = watches.child(resource.kind, keyOf(rendered));
       // What is not watched may still be there, without our label: look before taking it over.
@@ -88,12 +106,14 @@ export function createChildren({ client, watches }: { client: Client; watches: W
       const current = stored !== undefined && isApplied(stored, hash);
       const differences = stored === undefined ? [] : open(id, hash, wanted, stored);
       if (current && differences.length === 0 && watched !== undefined) return { fate: 'there', wrote: 'nothing' };
+      let moved: boolean;
       try {
-        await write(resource, id, wanted, hash, stored, signal);
+        moved = await write(child, stored, signal);
       } catch (error) {
         if (isOperatorError(error, 'invalid', 'forbidden', 'refused', 'notFound')) return { fate: 'refused', error };
         throw error;
       }
+      if (!moved) return { fate: 'there', wrote: 'nothing' };
       if (stored === undefined) return { fate: 'there', wrote: 'created' };
       if (!current) return { fate: 'there', wrote: 'updated' };
       return { fate: 'there', wrote: 'corrected', fields: differences.map(({ path }) => path) };
@@ -101,8 +121,16 @@ export function createChildren({ client, watches }: { client: Client; watches: W
   };
 }
 
+interface Prepared {
+  readonly resource: Resource;
+  /** Kind and key. */
+  readonly id: string;
+  readonly hash: string;
+  readonly wanted: KubeObject;
+}
+
 /** The object as it is applied: plain JSON with the hash of all the rest in an annotation. */
-function prepare(rendered: KubeObject): { resource: Resource; id: string; hash: string; wanted: KubeObject } {
+function prepare(rendered: KubeObject): Prepared {
   const resource = resourceOf(rendered);
   if (resource === undefined) throw new TypeError(`no resource is known for the kind ${rendered.kind}`);
   const plain = JSON.parse(JSON.stringify(rendered)) as KubeObject;

@@ -14,18 +14,18 @@ export interface Difference {
 }
 
 /**
- * The key by which entries of a list belong together, as the API's `listMapKeys` or a unique field beside it. Any other list is
- * compared entry by entry.
+ * What entries of a list belong together by: the API's `listMapKeys`, by which server-side apply merges them. Any other list is compared
+ * entry by entry.
  */
-const listKeys: Readonly<Record<string, string>> = {
-  containers: 'name',
-  initContainers: 'name',
-  env: 'name',
-  ports: 'name',
-  volumes: 'name',
-  volumeMounts: 'mountPath',
-  imagePullSecrets: 'name',
-  ownerReferences: 'uid',
+const listKeys: Readonly<Record<string, (entry: Record<string, unknown>) => unknown>> = {
+  containers: ({ name }) => name,
+  initContainers: ({ name }) => name,
+  env: ({ name }) => name,
+  ports: ({ port, containerPort = port, protocol = 'TCP' }) => containerPort && `${containerPort}/${protocol}`,
+  volumes: ({ name }) => name,
+  volumeMounts: ({ mountPath }) => mountPath,
+  imagePullSecrets: ({ name }) => name,
+  ownerReferences: ({ uid }) => uid,
 };
 /** Lists in which others may have entries of their own. */
 const shared: ReadonlySet<string> = new Set(['ownerReferences']);
@@ -74,14 +74,14 @@ function compareLists(wanted: unknown[], stored: unknown, path: string, field: s
     return;
   }
   const key = listKeys[field];
-  if (key === undefined || !wanted.every((entry) => isRecord(entry) && entry[key] !== undefined)) {
+  if (key === undefined || !wanted.every((entry) => isRecord(entry) && key(entry) !== undefined)) {
     if (wanted.length !== stored.length) found.push(changed(path, wanted, stored));
     else for (const [index, entry] of wanted.entries()) compareAt(entry, stored[index], `${path}/${index}`, '', found);
     return;
   }
   const ours = new Set<number>();
   for (const entry of wanted as Record<string, unknown>[]) {
-    const index = stored.findIndex((other) => isRecord(other) && other[key] === entry[key]);
+    const index = stored.findIndex((other) => isRecord(other) && key(other) === key(entry));
     if (index < 0) found.push(changed(`${path}/-`, entry, undefined));
     else {
       ours.add(index);
@@ -100,7 +100,8 @@ function changed(path: string, wanted: unknown, stored: unknown): Difference {
 
 function sameScalar(wanted: unknown, stored: unknown, field: string): boolean {
   if (wanted === stored) return true;
-  if (wanted === null) return stored === undefined;
+  // What is not set and what is empty are stored alike.
+  if (wanted === null || (wanted === '' && field === 'value')) return stored === undefined;
   if (field !== 'quantity' && field !== 'sizeLimit') return false;
   const value = quantity(wanted);
   return value !== undefined && value === quantity(stored);

@@ -63,6 +63,23 @@ test('an entry that somebody added to a list of ours is found, where the stored 
   );
 });
 
+test('a port is known by its number and protocol, by which server-side apply merges', () => {
+  const http = { name: 'http', port: 5000, targetPort: 'http' };
+  assert.deepEqual(paths({ ports: [http] }, { ports: [{ ...http, protocol: 'TCP', nodePort: 30000 }] }), []);
+  assert.deepEqual(paths({ ports: [http] }, { ports: [{ ...http, port: 1 }] }), ['changed /ports/-', 'foreign /ports']);
+  assert.deepEqual(paths({ ports: [{ containerPort: 5 }] }, { ports: [{ containerPort: 5, protocol: 'UDP' }] }), [
+    'changed /ports/-',
+    'foreign /ports',
+  ]);
+});
+
+test('a variable that is empty is stored without its value', () => {
+  assert.deepEqual(paths({ env: [{ name: 'A', value: '' }] }, { env: [{ name: 'A' }] }), []);
+  assert.deepEqual(paths({ env: [{ name: 'A', value: '' }] }, { env: [{ name: 'A', value: 'x' }] }), [
+    'changed /env/0/value',
+  ]);
+});
+
 test('a list without names is compared as a whole', () => {
   assert.deepEqual(paths({ args: ['a', 'b'] }, { args: ['b', 'a'] }), ['changed /args/0', 'changed /args/1']);
   assert.deepEqual(paths({ args: ['a'] }, { args: ['a', 'b'] }), ['changed /args']);
