@@ -59,7 +59,7 @@ export async function nodeIn(folder: string, record: NodeRecord & { init: number
     folder,
     kubeconfigPath,
     address: network.address,
-    enterLine: `exec ${line([]).map(shellQuoted).join(' ')} "\${@:-bash}"`,
+    enterLine: `exec ${line([]).map(shellQuoted).join(' ')} env -C "$PWD" "\${@:-bash}"`,
     timings: await timings(folder),
     exec: (command, options) => {
       const [program = '', ...args] = line(command);

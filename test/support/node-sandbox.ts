@@ -15,6 +15,9 @@ export interface SandboxOptions {
   detached: boolean;
 }
 
+/** A proxy that the machine needs for the outside cannot be reached inside, and would not know the way to anything there. */
+const direct = { NO_PROXY: '*', no_proxy: '*' };
+
 /**
  * Gives the process id, as seen from outside, of the new process 1.
  */
@@ -26,7 +29,7 @@ export async function startSandbox({ folder, command, path, detached }: SandboxO
   const parent = spawn(program, args, {
     detached,
     stdio: ['ignore', log, log],
-    env: { ...process.env, PATH: path },
+    env: { ...process.env, ...direct, PATH: path },
   });
   closeSync(log);
   if (detached) parent.unref();
@@ -44,7 +47,7 @@ export async function startSandbox({ folder, command, path, detached }: SandboxO
 
 /** The command line that runs a command inside the namespaces of process `init`. */
 export function inside(init: number, environment: Record<string, string>, command: readonly string[]): string[] {
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const variables = Object.entries({ ...environment, ...direct }).map(([name, value]) => `${name}=${value}`);
   const namespaces = ['--mount', '--net', '--pid', '--uts', '--ipc'];
   return ['nsenter', '--target', String(init), ...namespaces, 'env', ...variables, ...command];
 }
