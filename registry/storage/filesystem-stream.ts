@@ -1,13 +1,15 @@
 /** Reading a file as a stream, a window of it if so asked. */
-import fs from 'node:fs';
-import { addAbortSignal, Readable } from 'node:stream';
+import { addAbortSignal, Readable, type Writable } from 'node:stream';
+import type { Loan } from './buffers.ts';
 import { closeFile, statDescriptor } from './filesystem-calls.ts';
+import { holdDescriptor, type OpenFile } from './filesystem-descriptor.ts';
 import { DRIVER } from './filesystem-names.ts';
 import { openPresent } from './filesystem-read.ts';
-import { clamp } from './ranges.ts';
+import { becameShorter, type SendableStream, sendFile } from './filesystem-send.ts';
+import { clamp, type Window } from './ranges.ts';
 import { type ByteRange, StoreError } from './store.ts';
 
-/** The most that one read asks for. */
+/** The most that one read asks for. Against 64 KiB: two to three times the throughput, a third of the CPU. */
 const READ_BYTES = 1024 * 1024;
 
 export interface StreamOptions {
@@ -16,38 +18,42 @@ export interface StreamOptions {
   readonly range: ByteRange | undefined;
   /** Also ends the stream. */
   readonly signal: AbortSignal | undefined;
+}
+
+export interface StreamParts {
   /** Told of a directory where a file belongs. */
   readonly onDirectory: (location: string) => void;
+  /** Memory for sending. */
+  readonly lend: () => Loan;
 }
 
 /** `undefined` if there is no such file. The descriptor is closed when the stream ends or is destroyed. */
-export async function openStream(location: string, options: StreamOptions): Promise<Readable | undefined> {
-  const { path, range, signal, onDirectory } = options;
+export async function openStream(
+  location: string,
+  { path, range, signal }: StreamOptions,
+  { onDirectory, lend }: StreamParts,
+): Promise<SendableStream | undefined> {
   const descriptor = await openPresent(location);
   if (descriptor === undefined) return undefined;
-  try {
-    const stats = await statDescriptor(descriptor);
-    if (stats.isDirectory()) {
-      onDirectory(location);
-      await closeFile(descriptor);
-      return undefined;
-    }
-    signal?.throwIfAborted();
-    const { start, end } = clamp(range, stats.size);
-    const stream = readDescriptor(descriptor, path, start, end);
-    return signal === undefined ? stream : addAbortSignal(signal, stream);
-  } catch (error) {
+  const stats = await statDescriptor(descriptor).catch(async (error: unknown) => {
     await closeFile(descriptor);
     throw error;
+  });
+  if (stats.isDirectory() || signal?.aborted === true) {
+    await closeFile(descriptor);
+    signal?.throwIfAborted();
+    onDirectory(location);
+    return undefined;
   }
+  const window = clamp(range, stats.size);
+  const file = holdDescriptor(descriptor);
+  const stream = readFile(file, path, window);
+  const sendTo = (target: Writable) => sendFile(stream, target, { path, file, window, lend });
+  return Object.assign(signal === undefined ? stream : addAbortSignal(signal, stream), { sendTo });
 }
 
-function readDescriptor(descriptor: number, path: string, start: number, end: number): Readable {
+function readFile(file: OpenFile, path: string, { start, end }: Window): Readable {
   let position = start;
-  // A descriptor must not be closed, and its number given to another file, while a read on it is under way.
-  let reading = false;
-  let close: (() => void) | undefined;
-
   return new Readable({
     highWaterMark: READ_BYTES,
     read() {
@@ -56,16 +62,12 @@ function readDescriptor(descriptor: number, path: string, start: number, end: nu
         this.push(null);
         return;
       }
-      reading = true;
-      fs.read(descriptor, Buffer.allocUnsafeSlow(wanted), 0, wanted, position, (error, bytes, buffer) => {
-        reading = false;
-        if (close !== undefined) {
-          close();
-        } else if (error !== null) {
+      const buffer = Buffer.allocUnsafeSlow(wanted);
+      file.read(buffer, wanted, position, (error, bytes) => {
+        if (error !== null) {
           this.destroy(new StoreError('failed', DRIVER, path, error));
         } else if (bytes === 0) {
-          const short = new Error(`it became ${end - position} bytes shorter while being read`);
-          this.destroy(new StoreError('failed', DRIVER, path, short));
+          this.destroy(becameShorter(path, end - position));
         } else {
           position += bytes;
           this.push(bytes === wanted ? buffer : buffer.subarray(0, bytes));
@@ -74,8 +76,7 @@ function readDescriptor(descriptor: number, path: string, start: number, end: nu
       });
     },
     destroy(reason, done) {
-      close = () => fs.close(descriptor, (error) => done(reason ?? error));
-      if (!reading) close();
+      file.close((error) => done(reason ?? error));
     },
   });
 }

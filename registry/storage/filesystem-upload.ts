@@ -10,7 +10,7 @@ import type { DurableWriter } from './filesystem-durable.ts';
 import { storeFault } from './filesystem-errors.ts';
 import { DRIVER, type Names } from './filesystem-names.ts';
 import type { StatCall } from './filesystem-stat.ts';
-import { openStream } from './filesystem-stream.ts';
+import { openStream, type StreamParts } from './filesystem-stream.ts';
 import { checkOffset, checkRange } from './ranges.ts';
 import type { Semaphore } from './semaphore.ts';
 import { StoreError, type Upload } from './store.ts';
@@ -23,11 +23,11 @@ export interface UploadParts {
   readonly sync: SyncCall;
   readonly syncIfIdle: BatchCalls['syncIfIdle'];
   readonly stat: StatCall;
-  readonly onDirectory: (location: string) => void;
+  readonly streams: StreamParts;
 }
 
 export function createFilesystemUpload(parts: UploadParts, path: string): Upload {
-  const { names, directories, writer, slots, sync, stat, onDirectory } = parts;
+  const { names, directories, writer, slots, sync, stat, streams } = parts;
   const calls: BatchCalls = { bounded: slots.run, syncIfIdle: parts.syncIfIdle };
   const location = names.locateTarget(path);
 
@@ -98,7 +98,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
     async open(range, options) {
       checkRange(DRIVER, path, range);
       const signal = options?.signal;
-      return await run(() => openStream(location, { path, range, signal, onDirectory }), signal);
+      return await run(() => openStream(location, { path, range, signal }, streams), signal);
     },
 
     async commit(target, options) {

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from '../log.ts';
 import { untilAborted } from './abort.ts';
+import { createBufferPool } from './buffers.ts';
 import { closeFile, syncFile } from './filesystem-calls.ts';
 import { createDirectories } from './filesystem-directories.ts';
 import { createDurableWriter } from './filesystem-durable.ts';
@@ -16,7 +17,7 @@ import { createNames, DRIVER, isTemporary } from './filesystem-names.ts';
 import { createSmallFiles } from './filesystem-read.ts';
 import { removeTree } from './filesystem-remove.ts';
 import { createStatCall } from './filesystem-stat.ts';
-import { openStream } from './filesystem-stream.ts';
+import { openStream, type StreamParts } from './filesystem-stream.ts';
 import { createFilesystemUpload, type UploadParts } from './filesystem-upload.ts';
 import { checkObjectPath, checkPath } from './paths.ts';
 import { checkRange } from './ranges.ts';
@@ -37,6 +38,9 @@ export interface FilesystemOptions {
 const MIN_THREADS = 25;
 /** How many syncs are under way at once: they take long, and Node's pool of four threads must have one left for reads. */
 const SYNCS = 3;
+/** Memory for sending: so many readers get a large buffer at once, 32 MiB in all. */
+const SEND_BYTES = 512 * 1024;
+const SENDS = 64;
 /** How many directories in a file's place are remembered as told, so that a client cannot flood the log. */
 const TOLD = 1000;
 
@@ -73,7 +77,8 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
     untilAborted(slots.run(work, signal), signal);
   const files = createSmallFiles({ stat, bounded, onDirectory, clock });
   const listings = createListings({ stat, bounded, clock });
-  const uploads: UploadParts = { names, directories, writer, slots, sync, syncIfIdle, stat, onDirectory };
+  const streams: StreamParts = { onDirectory, lend: createBufferPool({ bytes: SEND_BYTES, lent: SENDS }) };
+  const uploads: UploadParts = { names, directories, writer, slots, sync, syncIfIdle, stat, streams };
 
   async function putAll(puts: readonly Put[], options: PutOptions | undefined): Promise<void> {
     const placings = puts.map(({ path, content }) => ({ location: names.locateTarget(path), content }));
@@ -113,8 +118,8 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
       checkObjectPath(DRIVER, path);
       checkRange(DRIVER, path, range);
       if (isTemporary(path)) return undefined;
-      const stream = { path, range, signal: options?.signal, onDirectory };
-      return await operate(path, () => openStream(names.locate(path), stream), options);
+      const stream = { path, range, signal: options?.signal };
+      return await operate(path, () => openStream(names.locate(path), stream, streams), options);
     },
 
     put: (path, content, options) => putAll([{ path, content }], options),
