@@ -29,6 +29,8 @@ const listKeys: Readonly<Record<string, (entry: Record<string, unknown>) => unkn
 };
 /** Lists in which others may have entries of their own. */
 const shared: ReadonlySet<string> = new Set(['ownerReferences']);
+/** Maps that are one value (`x-kubernetes-map-type: atomic`): another key in a selector finds other Pods, or none. */
+const atomic: ReadonlySet<string> = new Set(['selector', 'nodeSelector', 'labelSelector', 'matchLabels']);
 /** Fields whose members are quantities, which the API server writes in a canonical form. */
 const quantityMaps: ReadonlySet<string> = new Set(['limits', 'requests', 'capacity']);
 
@@ -59,6 +61,10 @@ function compareMaps(
     // An empty map is not stored; an empty emptyDir is, and means something.
     const nothing = stored === undefined && Object.keys(wanted).length === 0 && field !== 'emptyDir';
     if (!nothing) found.push(changed(path, wanted, stored));
+    return;
+  }
+  if (atomic.has(field) && Object.keys(stored).some((key) => wanted[key] === undefined)) {
+    found.push(changed(path, wanted, stored));
     return;
   }
   for (const [key, value] of Object.entries(wanted)) {

@@ -131,6 +131,7 @@ describe('the operator and a Registry’s children, on a real API server', { ski
       { spec: { ports: [{ name: 'http', port: 9999, targetPort: 9999 }] } },
     ],
     ['the Service’s selector', resources.service, 'reg', { spec: { selector: { 'berth.dev/registry': 'other' } } }],
+    ['the Service’s selector, by one more key', resources.service, 'reg', { spec: { selector: { more: 'yes' } } }],
     ['the configuration', resources.secret, 'reg-config', { data: { 'config.yml': 'aGFja2Vk' } }],
     ['the number of replicas', resources.deployment, 'reg', { spec: { replicas: 5 } }],
     ['the ServiceAccount’s token mount', resources.serviceAccount, 'reg', { automountServiceAccountToken: true }],

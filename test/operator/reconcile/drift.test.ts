@@ -73,6 +73,16 @@ test('a port is known by its number and protocol, by which server-side apply mer
   ]);
 });
 
+test('a selector is one value: a key that somebody added to it is a difference, a label beside ours is none', () => {
+  assert.deepEqual(paths({ selector: { a: '1' } }, { selector: { a: '1', b: '2' } }), ['changed /selector']);
+  assert.deepEqual(
+    paths({ selector: { matchLabels: { a: '1' } } }, { selector: { matchLabels: { a: '1', b: '2' } } }),
+    ['changed /selector/matchLabels'],
+  );
+  assert.deepEqual(paths({ nodeSelector: {} }, { nodeSelector: { a: '1' } }), ['changed /nodeSelector']);
+  assert.deepEqual(paths({ labels: { a: '1' } }, { labels: { a: '1', b: '2' } }), []);
+});
+
 test('a variable that is empty is stored without its value', () => {
   assert.deepEqual(paths({ env: [{ name: 'A', value: '' }] }, { env: [{ name: 'A' }] }), []);
   assert.deepEqual(paths({ env: [{ name: 'A', value: '' }] }, { env: [{ name: 'A', value: 'x' }] }), [
