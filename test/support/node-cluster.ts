@@ -8,6 +8,7 @@ import { execute } from '../tools/execute.ts';
 import { missingCommands } from './apiserver.ts';
 import { kubeconfig, nodePki, serverPki } from './apiserver-pki.ts';
 import { logTails } from './apiserver-process.ts';
+import { whenInterrupted } from './interrupted.ts';
 import { makeCgroup } from './node-cgroups.ts';
 import { network, nodeFiles, pauseImage } from './node-config.ts';
 import { type NodeCluster, nodeIn } from './node-handle.ts';
@@ -95,6 +96,7 @@ export async function startNode(options: NodeOptions = {}): Promise<NodeCluster 
   const record = { cgroup, path, owner: process.pid };
   await writeRecord(folder, record);
   let init: number | undefined;
+  const forget = options.detached ? () => {} : whenInterrupted(() => endSandbox(folder, cgroup, init));
   try {
     const names = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'].map(
       (name) => `DNS:${name}`,
@@ -119,8 +121,16 @@ export async function startNode(options: NodeOptions = {}): Promise<NodeCluster 
     init = await startSandbox({ folder, command, path, detached: options.detached ?? false });
     await writeRecord(folder, { ...record, init });
     await untilReady(folder, init, options.signal);
-    return await nodeIn(folder, { ...record, init });
+    const node = await nodeIn(folder, { ...record, init });
+    return {
+      ...node,
+      stop: async () => {
+        await node.stop();
+        forget();
+      },
+    };
   } catch (error) {
+    forget();
     const logs = await readdir(join(folder, 'logs')).catch(() => []);
     const tails = await logTails(join(folder, 'init.log'), ...logs.map((log) => join(folder, 'logs', log)));
     await endSandbox(folder, cgroup, init);
