@@ -100,7 +100,8 @@ export function createReferrers({ store, links, content }: ReferrersDependencies
     if (bytes === undefined) return false;
     const manifest = tryParse(bytes);
     if (manifest !== undefined) {
-      await store.putAll(entry(name, digest, manifest, bytes.length), { ...options, durable: false });
+      // Durable, since the record of what was looked at must not outlive it.
+      await store.putAll(entry(name, digest, manifest, bytes.length), options);
     }
     return true;
   }
@@ -133,12 +134,19 @@ export function createReferrers({ store, links, content }: ReferrersDependencies
   async function load(name: RepositoryName, subject: Digest, entryName: string, options: Cancellable) {
     const digest = keys.referrerDigest(entryName);
     if (digest === undefined) return undefined;
+    const path = keys.referrer(name, subject, digest);
     const [bytes, revision] = await Promise.all([
-      store.read(keys.referrer(name, subject, digest), options),
+      store.read(path, options),
       links.resolve(keys.revisionLink(name, digest), options),
     ]);
     if (bytes === undefined || revision !== digest) return undefined;
-    return { descriptor: JSON.parse(bytes.toString('utf8')) as ReferrerDescriptor, size: bytes.length };
+    const descriptor = tryDescriptor(bytes, digest);
+    if (descriptor !== undefined) return { descriptor, size: bytes.length };
+    // Damaged: made again from the manifest. What is no referrer at all is still none afterwards.
+    await scan(name, digest, options);
+    const repaired = (await store.read(path, options)) ?? bytes;
+    const remade = tryDescriptor(repaired, digest);
+    return remade === undefined ? undefined : { descriptor: remade, size: repaired.length };
   }
 
   return {
@@ -175,6 +183,16 @@ export function createReferrers({ store, links, content }: ReferrersDependencies
 function tryParse(bytes: Buffer): Manifest | undefined {
   try {
     return parseManifest(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined`: not an entry of that manifest. */
+function tryDescriptor(bytes: Buffer, digest: Digest): ReferrerDescriptor | undefined {
+  try {
+    const descriptor = JSON.parse(bytes.toString('utf8')) as ReferrerDescriptor | null;
+    return descriptor?.digest === digest ? descriptor : undefined;
   } catch {
     return undefined;
   }
