@@ -95,14 +95,21 @@ async function install(node: NodeCluster, again: boolean): Promise<boolean> {
   }
   await node.importImage(archive);
   await node.kubectl(['apply', '-k', manifests], { deadline: 120_000 });
-  const list = JSON.parse(await node.kubectl(['get', '-k', manifests, '-o', 'json'])) as { items: KubernetesObject[] };
-  for (const { kind, metadata } of list.items) {
-    if (kind !== 'Deployment') continue;
-    const { name, namespace = 'default' } = metadata;
-    // The image keeps its name from one build to the next, so nothing else would tell the Deployment that it changed.
-    if (again) await node.kubectl(['-n', namespace, 'rollout', 'restart', 'deployment', name]);
-    const status = ['-n', namespace, 'rollout', 'status', 'deployment', name, '--timeout=120s'];
-    await node.kubectl(status, { deadline: 130_000 });
+  const deployments = async (...which: string[]) => {
+    const list = JSON.parse(await node.kubectl(['get', ...which, '-o', 'json'])) as { items: KubernetesObject[] };
+    return list.items.filter(({ kind }) => kind === 'Deployment');
+  };
+  const installed = await deployments('-k', manifests);
+  // The image keeps its name from one build to the next, so nothing else would tell a Deployment that it changed.
+  const registries = again
+    ? await deployments('deployments', '-A', '-l', 'app.kubernetes.io/managed-by=berth-operator')
+    : [];
+  for (const { metadata } of again ? [...installed, ...registries] : []) {
+    await node.kubectl(['-n', metadata.namespace ?? 'default', 'rollout', 'restart', 'deployment', metadata.name]);
+  }
+  for (const { metadata } of installed) {
+    const status = ['rollout', 'status', 'deployment', metadata.name, '--timeout=120s'];
+    await node.kubectl(['-n', metadata.namespace ?? 'default', ...status], { deadline: 130_000 });
   }
   console.log('Berth is installed and available');
   return true;
