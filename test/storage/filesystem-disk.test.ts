@@ -1,7 +1,7 @@
 /** What only a disk can show: links, leftovers, foreign writers, a full device, descriptors. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -97,6 +97,23 @@ test('a settled file is seen to change even when its size and its modification t
   await writeFile(join(root, 'tag/link'), 'other');
   await utimes(join(root, 'tag/link'), atime, mtime);
   assert.equal(String(await store.read('/tag/link')), 'other');
+});
+
+test('an object that was read often is absent once a file lies in the place of its folder', async (t) => {
+  const root = await temporaryFolder(t);
+  const store = storeAt(t, root);
+  await store.put('/a/b', some);
+  await settle();
+  for (let again = 0; again < 3; again++) {
+    assert.deepEqual(await store.read('/a/b'), some);
+    assert.equal((await store.stat('/a/b'))?.size, some.length);
+    assert.equal((await store.list('/a'))?.entries.length, 1);
+  }
+  await rm(join(root, 'a'), { recursive: true });
+  await writeFile(join(root, 'a'), 'file');
+  assert.equal(await store.stat('/a/b'), undefined);
+  assert.equal(await store.read('/a/b'), undefined);
+  assert.equal(await store.list('/a'), undefined);
 });
 
 test('a folder where an object belongs is absent, with one warning, and is repaired by the next write when empty', async (t) => {
