@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache';
 import { type Algorithm, algorithmOf, canonical, type Digest } from '../oci/digest.ts';
 import { fault, type RegistryError } from '../oci/error.ts';
 import type { RepositoryName } from '../oci/name.ts';
-import type { Cancellable, Store, Upload } from '../storage/store.ts';
+import { type AppendOptions, type Cancellable, type Store, StoreError, type Upload } from '../storage/store.ts';
 import { unlessGone } from './faults.ts';
 import * as keys from './keys.ts';
 import { link } from './links.ts';
@@ -49,6 +49,9 @@ export interface UploadsDependencies {
   readonly now: () => Date;
 }
 
+const outOfPlace = (offset: number): RegistryError =>
+  fault('RANGE_INVALID', `the upload has ${offset} bytes; go on from there`, { offset });
+
 /** Running hashes kept; the least used is dropped, and its upload read back at commit. */
 const maxRunning = 4096;
 
@@ -70,27 +73,31 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
   }
 
   /** Takes a piece; resolves with the hashes over everything stored, or `undefined` if they were not kept. */
-  async function take(upload: Upload, id: string, piece: Piece, options: Cancellable) {
+  async function take(upload: Upload, id: string, piece: Piece, options: AppendOptions): Promise<Taken> {
     const offset = await sizeOf(upload, id, options);
-    if (piece.expectedOffsets.some((expected) => expected !== offset)) {
-      throw fault('RANGE_INVALID', `the upload has ${offset} bytes; go on from there`, { offset });
-    }
+    if (piece.expectedOffsets.some((expected) => expected !== offset)) throw outOfPlace(offset);
     const kept = running.get(id);
     const before = kept?.offset === offset ? kept : offset === 0 ? startProgress(undefined) : undefined;
+    if (piece.source === undefined) return { size: offset, progress: before };
     // Forgotten until the piece is stored whole: a torn one leaves the hash ahead of the bytes.
     running.delete(id);
     const after = before?.copy();
     const onChunk = (chunk: Uint8Array): void => after?.update(chunk);
-    const size =
-      piece.source === undefined ? offset : await upload.append(offset, piece.source, { ...options, onChunk });
-    if (piece.expectedLength !== undefined && size - offset !== piece.expectedLength) {
-      await upload.truncate(offset, options);
-      if (before) running.set(id, before);
-      throw fault('SIZE_INVALID', `${piece.expectedLength} bytes were announced and ${size - offset} came`);
+    const size = await upload.append(offset, piece.source, { ...options, onChunk, length: piece.expectedLength });
+    if (after) running.set(id, after);
+    return { size, progress: after };
+  }
+
+  /** A request that met another one on the same upload, in this process or elsewhere, learns where the upload is now. */
+  async function unlessMet<T>(upload: Upload, id: string, work: () => Promise<T>, options: Cancellable): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      if (error.code === 'conflict') throw outOfPlace(await sizeOf(upload, id, options));
+      if (error.code === 'invalid-length') throw fault('SIZE_INVALID', 'other than the announced number of bytes came');
+      throw error;
     }
-    const progress = after?.offset === size ? after : undefined;
-    if (progress) running.set(id, progress);
-    return { size, progress };
   }
 
   async function digests(
@@ -112,6 +119,28 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     // A session that came back after a power loss would be purged in time; nobody need wait for the disk.
     return store.delete(keys.upload(name, id), { ...options, durable: false });
   };
+
+  async function complete(
+    name: RepositoryName,
+    id: string,
+    upload: Upload,
+    digest: Digest,
+    piece: Piece,
+    options: Cancellable,
+  ): Promise<void> {
+    const state = await take(upload, id, piece, { ...options, last: true });
+    const found = await digests(name, id, upload, state, algorithmOf(digest), options);
+    const stored = found.get(canonical);
+    if (stored === undefined || found.get(algorithmOf(digest)) !== digest) {
+      await drop(name, id, options);
+      throw fault('DIGEST_INVALID', 'the content does not match the digest; the upload was removed', { digest });
+    }
+    const members = digest === stored ? [digest] : [stored, digest];
+    const links = members.map((member) => link(keys.layerLink(name, member), stored));
+    // Together, since they wait for the same device: a link without bytes counts as absent, so any crash is harmless.
+    await Promise.all([upload.commit(keys.blobData(stored), state.size, options), store.putAll(links, options)]);
+    await Promise.all([drop(name, id, options), ...members.map((member) => places.note(member, name, options))]);
+  }
 
   return {
     async begin(name, algorithm, options) {
@@ -136,33 +165,19 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     append: (name, id, piece, options) =>
       alone(id, async () => {
         const upload = session(name, id);
-        const { size, progress } = await take(upload, id, piece, options);
         // Flushed before it is recorded, so that after a power loss a record never vouches for bytes that are gone.
-        await upload.flush(options);
+        const work = (): Promise<Taken> => take(upload, id, piece, { ...options, flush: true });
+        const { size, progress } = await unlessMet(upload, id, work, options);
         if (progress) await recordProgress(store, name, id, progress, options);
+        // Cancelled elsewhere meanwhile: the record must not leave a folder that nobody would ever purge.
+        if (progress && (await upload.size(options)) === undefined) await drop(name, id, options);
         return { id, size };
       }),
 
     finish: (name, id, digest, piece, options) =>
       alone(id, async () => {
         const upload = session(name, id);
-        const state = await take(upload, id, piece, options);
-        const found = await digests(name, id, upload, state, algorithmOf(digest), options);
-        const stored = found.get(canonical);
-        if (stored === undefined || found.get(algorithmOf(digest)) !== digest) {
-          await drop(name, id, options);
-          throw fault('DIGEST_INVALID', 'the content does not match the digest; the upload was removed', { digest });
-        }
-        // Together, since they wait for the same device: a link without bytes counts as absent, so any crash is harmless.
-        const members = digest === stored ? [digest] : [stored, digest];
-        await Promise.all([
-          upload.commit(keys.blobData(stored), options),
-          store.putAll(
-            members.map((member) => link(keys.layerLink(name, member), stored)),
-            options,
-          ),
-        ]);
-        await Promise.all([drop(name, id, options), ...members.map((member) => places.note(member, name, options))]);
+        await unlessMet(upload, id, () => complete(name, id, upload, digest, piece, options), options);
       }),
 
     cancel: (name, id, options) =>

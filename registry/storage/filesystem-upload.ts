@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import { allDone, untilAborted } from './abort.ts';
 import { pour } from './filesystem-append.ts';
 import type { BatchCalls } from './filesystem-batches.ts';
-import { closeFile, openFile, statDescriptor, truncateFile } from './filesystem-calls.ts';
+import { closeFile, isAbsence, openFile, truncateFile } from './filesystem-calls.ts';
+import type { Claims } from './filesystem-claim.ts';
 import type { Directories } from './filesystem-directories.ts';
 import type { SyncCall } from './filesystem-directory-sync.ts';
 import type { DurableWriter } from './filesystem-durable.ts';
@@ -13,10 +14,11 @@ import type { StatCall } from './filesystem-stat.ts';
 import { openStream, type StreamParts } from './filesystem-stream.ts';
 import { checkOffset, checkRange } from './ranges.ts';
 import type { Semaphore } from './semaphore.ts';
-import { StoreError, type Upload } from './store.ts';
+import { type AppendOptions, StoreError, type Upload } from './store.ts';
 
 export interface UploadParts {
   readonly names: Names;
+  readonly claims: Claims;
   readonly directories: Directories;
   readonly writer: DurableWriter;
   readonly slots: Semaphore;
@@ -27,7 +29,7 @@ export interface UploadParts {
 }
 
 export function createFilesystemUpload(parts: UploadParts, path: string): Upload {
-  const { names, directories, writer, slots, sync, stat, streams } = parts;
+  const { names, claims, directories, writer, slots, sync, stat, streams } = parts;
   const calls: BatchCalls = { bounded: slots.run, syncIfIdle: parts.syncIfIdle };
   const location = names.locateTarget(path);
 
@@ -44,8 +46,11 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
     });
   }
 
-  async function withFile<T>(flags: string, work: (descriptor: number) => Promise<T>): Promise<T> {
-    const descriptor = await openFile(location, flags);
+  async function withFile<T>(file: string, work: (descriptor: number) => Promise<T>): Promise<T> {
+    const descriptor = await openFile(file, 'r+').catch((error: unknown) => {
+      // It was held a moment ago, so another one took it over.
+      throw isAbsence(error) ? new StoreError('conflict', DRIVER, path) : error;
+    });
     try {
       return await work(descriptor);
     } finally {
@@ -53,11 +58,43 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
     }
   }
 
-  /** Cuts off what lies behind `size`; the file must reach that far. */
-  async function cut(descriptor: number, size: number): Promise<void> {
-    const stats = await statDescriptor(descriptor);
-    if (size > stats.size) throw new StoreError('invalid-offset', DRIVER, path);
-    if (size < stats.size) await truncateFile(descriptor, size);
+  /** The name under which this very object holds the file, between the last piece and the commit. */
+  let held: string | undefined;
+
+  async function write(
+    file: string,
+    offset: number,
+    source: AsyncIterable<Uint8Array>,
+    options: AppendOptions | undefined,
+  ) {
+    const { onChunk, signal, length, flush } = options ?? {};
+    return await withFile(file, async (descriptor) => {
+      const size = await pour(descriptor, offset, source, { onChunk, signal, calls });
+      if (length !== undefined && size - offset !== length) {
+        await truncateFile(descriptor, offset);
+        throw new StoreError('invalid-length', DRIVER, path);
+      }
+      if (flush === true) {
+        await slots.run(() => allDone([sync(descriptor), directories.sync([dirname(location)])]), signal);
+      }
+      return size;
+    });
+  }
+
+  async function append(offset: number, source: AsyncIterable<Uint8Array>, options: AppendOptions | undefined) {
+    const signal = options?.signal;
+    const taken = await slots.run(() => claims.take(location, offset), signal);
+    let size: number;
+    try {
+      size = await write(taken, offset, source, options);
+    } catch (error) {
+      // What arrived stays for whoever goes on; that matters less than what went wrong.
+      await claims.release(taken, location).catch(() => {});
+      throw error;
+    }
+    if (options?.last === true) held = taken;
+    else await claims.release(taken, location);
+    return size;
   }
 
   return {
@@ -65,46 +102,41 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
 
     async size(options) {
       const stats = await faulting(stat(location, options?.signal));
-      return stats?.isFile() === true ? stats.size : undefined;
+      if (stats?.isFile() === true) return stats.size;
+      return (await run(() => claims.find(location), options?.signal))?.size;
     },
 
     async append(offset, source, options) {
       checkOffset(DRIVER, path, offset);
-      const signal = options?.signal;
-      signal?.throwIfAborted();
-      const work = withFile('r+', async (descriptor) => {
-        await slots.run(() => cut(descriptor, offset), signal);
-        return await pour(descriptor, offset, source, { onChunk: options?.onChunk, signal, calls });
-      });
+      options?.signal?.throwIfAborted();
       // Pouring itself hears the signal, and keeps what arrived; only a disk that hangs is left behind.
-      return await faulting(work);
-    },
-
-    async flush(options) {
-      await run(
-        () =>
-          withFile('r', async (descriptor) => {
-            await allDone([sync(descriptor), directories.sync([dirname(location)])]);
-          }),
-        options?.signal,
-      );
-    },
-
-    async truncate(size, options) {
-      checkOffset(DRIVER, path, size);
-      await run(() => withFile('r+', (descriptor) => cut(descriptor, size)), options?.signal);
+      return await faulting(append(offset, source, options));
     },
 
     async open(range, options) {
       checkRange(DRIVER, path, range);
       const signal = options?.signal;
-      return await run(() => openStream(location, { path, range, signal }, streams), signal);
+      const place = held ?? (await run(() => claims.find(location), signal))?.location;
+      return place === undefined
+        ? undefined
+        : await run(() => openStream(place, { path, range, signal }, streams), signal);
     },
 
-    async commit(target, options) {
+    async commit(target, size, options) {
+      checkOffset(DRIVER, path, size);
       const place = names.locateTarget(target);
       const signal = options?.signal;
-      await run(() => writer.rename(location, place, { syncSource: false, signal }), signal);
+      const work = async (): Promise<void> => {
+        const taken = held ?? (await claims.take(location, size));
+        held = undefined;
+        try {
+          await writer.rename(taken, place, { syncSource: false, signal });
+        } catch (error) {
+          await claims.release(taken, location).catch(() => {});
+          throw error;
+        }
+      };
+      await run(work, signal);
     },
   };
 }

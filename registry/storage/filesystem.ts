@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import { untilAborted } from './abort.ts';
 import { createBufferPool } from './buffers.ts';
 import { closeFile, syncFile } from './filesystem-calls.ts';
+import { createClaims } from './filesystem-claim.ts';
 import { createDirectories } from './filesystem-directories.ts';
 import { createDurableWriter } from './filesystem-durable.ts';
 import { storeFault } from './filesystem-errors.ts';
@@ -78,7 +79,17 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
   const files = createSmallFiles({ stat, bounded, onDirectory, clock });
   const listings = createListings({ stat, bounded, clock });
   const streams: StreamParts = { onDirectory, lend: createBufferPool({ bytes: SEND_BYTES, lent: SENDS }) };
-  const uploads: UploadParts = { names, directories, writer, slots, sync, syncIfIdle, stat, streams };
+  const uploads: UploadParts = {
+    names,
+    claims: createClaims(names),
+    directories,
+    writer,
+    slots,
+    sync,
+    syncIfIdle,
+    stat,
+    streams,
+  };
 
   async function putAll(puts: readonly Put[], options: PutOptions | undefined): Promise<void> {
     const placings = puts.map(({ path, content }) => ({ location: names.locateTarget(path), content }));

@@ -37,10 +37,8 @@ export function instrument(store: Store, observe: StorageObserver | undefined, n
     path: upload.path,
     size: (options) => timed('Stat', upload.size(options)),
     append: (offset, source, options) => upload.append(offset, source, options),
-    flush: (options) => timed('PutContent', upload.flush(options)),
-    truncate: (size, options) => timed('PutContent', upload.truncate(size, options)),
     open: (range, options) => timed('Reader', upload.open(range, options)),
-    commit: (target, options) => timed('Move', upload.commit(target, options)),
+    commit: (target, size, options) => timed('Move', upload.commit(target, size, options)),
   });
 
   return {

@@ -16,9 +16,6 @@ export function createMemoryUpload(tree: MemoryTree, path: string, clock: () => 
   }
 
   function cut(file: MemoryFile, size: number): void {
-    checkOffset(DRIVER, path, size);
-    if (size > file.size) throw new StoreError('invalid-offset', DRIVER, path);
-    if (size === file.size) return;
     const kept: Buffer[] = [];
     let position = 0;
     for (const chunk of file.chunks) {
@@ -42,27 +39,27 @@ export function createMemoryUpload(tree: MemoryTree, path: string, clock: () => 
     async append(offset, source, options) {
       const signal = options?.signal;
       signal?.throwIfAborted();
+      checkOffset(DRIVER, path, offset);
       const file = need();
-      cut(file, offset);
+      if (offset !== file.size) throw new StoreError('conflict', DRIVER, path);
+      let end = offset;
       const iterator = source[Symbol.asyncIterator]();
       for (;;) {
         const { done, value } = await untilAborted(iterator.next(), signal);
-        if (done === true) return file.size;
+        if (done === true) break;
+        // Another piece, or the commit, came in between.
+        if (file.size !== end || tree.findFile(path) !== file) throw new StoreError('conflict', DRIVER, path);
         options?.onChunk?.(value);
         file.chunks.push(Buffer.from(value));
         file.size += value.length;
+        end = file.size;
         file.modified = clock();
       }
-    },
-
-    async flush(options) {
-      options?.signal?.throwIfAborted();
-      need();
-    },
-
-    async truncate(size, options) {
-      options?.signal?.throwIfAborted();
-      cut(need(), size);
+      if (options?.length !== undefined && end - offset !== options.length) {
+        cut(file, offset);
+        throw new StoreError('invalid-length', DRIVER, path);
+      }
+      return end;
     },
 
     async open(range, options) {
@@ -72,10 +69,11 @@ export function createMemoryUpload(tree: MemoryTree, path: string, clock: () => 
       return file === undefined ? undefined : readMemory(file, range);
     },
 
-    async commit(target, options) {
+    async commit(target, size, options) {
       checkObjectPath(DRIVER, target);
       options?.signal?.throwIfAborted();
       const file = need();
+      if (size !== file.size) throw new StoreError('conflict', DRIVER, path);
       if (target === path) return;
       tree.place(target, file);
       tree.remove(path);

@@ -82,30 +82,38 @@ export interface Put {
 /**
  * An upload session: a growing object at `path` that readers of the final place never see.
  * The session lives in the store: another process that shares it can `resume` it.
+ *
+ * One piece at a time is written, whichever processes send them: of two that meet, one fails with `conflict` and leaves no
+ * trace. So bytes once stored never change, and after a commit nobody writes into the committed object.
  */
 export interface Upload {
   readonly path: string;
   /** Bytes stored so far. Costs one look at the store. `undefined` when the session is gone. */
   size(options?: Cancellable): Promise<number | undefined>;
   /**
-   * Writes the stream at `offset` (which must not exceed the stored size, else `invalid-offset`); whatever was stored
-   * behind it is cut off first. Resolves with the new size. If the source fails or the signal fires, the bytes that
-   * arrived stay (they are a prefix of what the client meant) and the error is thrown. `onChunk` sees every chunk
-   * before it is written, in order, so that digests cost no second pass; the chunk's memory is reused afterwards.
+   * Writes the stream at `offset`, which must be the stored size, else `conflict`. Resolves with the new size. If the
+   * source fails or the signal fires, the bytes that arrived stay (they are a prefix of what the client meant) and the
+   * error is thrown. `onChunk` sees every chunk before it is written, in order, so that digests cost no second pass; the
+   * chunk's memory is reused afterwards.
    */
   append(offset: number, source: AsyncIterable<Uint8Array>, options?: AppendOptions): Promise<number>;
-  /** Flushes what is stored to the device, so that a record made about it can be believed after a power loss. */
-  flush(options?: Cancellable): Promise<void>;
-  /** Cuts the session back to `size` bytes. */
-  truncate(size: number, options?: Cancellable): Promise<void>;
   /** A reader of the bytes stored so far, for digests that were not kept while writing. */
   open(range?: ByteRange, options?: Cancellable): Promise<Readable | undefined>;
-  /** Moves the session's bytes to `target` (replacing what is there), durably. The session is then gone. */
-  commit(target: string, options?: Cancellable): Promise<void>;
+  /**
+   * Moves the session's bytes, which must be `size` many, else `conflict`, to `target` (replacing what is there), durably.
+   * The session is then gone.
+   */
+  commit(target: string, size: number, options?: Cancellable): Promise<void>;
 }
 
 export interface AppendOptions extends Cancellable {
   readonly onChunk?: ((chunk: Uint8Array) => void) | undefined;
+  /** Bytes that have to come. When others do, they are taken back and `invalid-length` is thrown. */
+  readonly length?: number | undefined;
+  /** The bytes reach the device before it resolves, so that a record made about them can be believed after a power loss. */
+  readonly flush?: boolean | undefined;
+  /** The same `Upload` will commit next, or nobody: a driver may keep what it holds. */
+  readonly last?: boolean | undefined;
 }
 
 export interface Store {
@@ -164,7 +172,15 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export type StoreErrorCode = 'not-found' | 'invalid-path' | 'invalid-offset' | 'no-space' | 'unsupported' | 'failed';
+export type StoreErrorCode =
+  | 'not-found'
+  | 'invalid-path'
+  | 'invalid-offset'
+  | 'invalid-length'
+  | 'conflict'
+  | 'no-space'
+  | 'unsupported'
+  | 'failed';
 
 /** The one error of this room. `cause` keeps the system's or the SDK's own. */
 export class StoreError extends Error {

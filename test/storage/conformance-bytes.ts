@@ -42,7 +42,6 @@ export async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<strin
 /** Writes an object as a push does: session, bytes, commit. */
 export async function pushTo(store: Store, path: string, source: AsyncIterable<Uint8Array>): Promise<Upload> {
   const upload = await store.beginUpload(`/uploads${path}/data`);
-  await upload.append(0, source);
-  await upload.commit(path);
+  await upload.commit(path, await upload.append(0, source));
   return upload;
 }

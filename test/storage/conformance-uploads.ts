@@ -1,4 +1,4 @@
-/** Upload sessions: begin, append, resume, cut, commit. */
+/** Upload sessions: begin, append, resume, meet, commit. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
@@ -15,7 +15,7 @@ async function appendsThrice({ store, peer }: Ground, size: number): Promise<voi
     assert.equal(await again.append(part * size, chunksOf(patternAt(part * size, size, 6))), (part + 1) * size);
   }
   assert.equal(await upload.size(), 3 * size);
-  await peer.resumeUpload(PATH).commit('/object');
+  await peer.resumeUpload(PATH).commit('/object', 3 * size);
   assert.equal(await upload.size(), undefined);
   assert.ok((await bytesOf(store.open('/object'))).equals(patternAt(0, 3 * size, 6)));
 }
@@ -36,7 +36,7 @@ export const uploadCases: readonly Case[] = [
       assert.equal(await upload.append(0, chunksOf()), 0);
       assert.equal(await peer.resumeUpload(PATH).size(), 0);
       assert.equal(await upload.append(0, chunksOf('later')), 5);
-      await upload.commit('/object');
+      await upload.commit('/object', 5);
       assert.equal((await peer.read('/object'))?.toString(), 'later');
     },
   },
@@ -46,7 +46,7 @@ export const uploadCases: readonly Case[] = [
       await store.put(PATH, Buffer.alloc(0));
       const upload = store.resumeUpload(PATH);
       assert.equal(await upload.append(0, chunksOf('a', 'b')), 2);
-      await upload.commit('/object');
+      await upload.commit('/object', 2);
       assert.equal((await store.read('/object'))?.toString(), 'ab');
     },
   },
@@ -56,7 +56,7 @@ export const uploadCases: readonly Case[] = [
       const upload = await store.beginUpload(PATH);
       await upload.append(0, chunksOf('bytes'));
       assert.equal(await store.stat('/object'), undefined);
-      await upload.commit('/object');
+      await upload.commit('/object', 5);
       assert.equal((await store.read('/object'))?.toString(), 'bytes');
       assert.equal(await store.stat(PATH), undefined);
     },
@@ -68,47 +68,104 @@ export const uploadCases: readonly Case[] = [
       const upload = await store.beginUpload(PATH);
       assert.equal(await upload.size(), 0);
       await upload.append(0, chunksOf('new'));
-      await upload.commit('/object');
+      await upload.commit('/object', 3);
       assert.equal((await store.read('/object'))?.toString(), 'new');
     },
   },
   {
-    name: 'append at an offset cuts off what was stored behind it, and refuses a hole',
+    name: 'append takes the stored size as its offset, and nothing else',
     async run({ store, peer }, { driver }) {
       const upload = await store.beginUpload(PATH);
       await upload.append(0, chunksOf('0123456789'));
-      assert.equal(await upload.append(4, chunksOf('ab')), 6);
-      assert.equal((await bytesOf(upload.open())).toString(), '0123ab');
-      for (const offset of [7, 1000, -1, 0.5]) {
-        await rejectsWith(upload.append(offset, chunksOf('x')), 'invalid-offset', driver);
+      for (const offset of [0, 4, 11, 1000]) {
+        await rejectsWith(upload.append(offset, chunksOf('x')), 'conflict', driver);
       }
-      assert.equal(await peer.resumeUpload(PATH).size(), 6);
-      assert.equal(await upload.append(0, chunksOf('again')), 5);
-      assert.equal((await bytesOf(upload.open())).toString(), 'again');
+      for (const offset of [-1, 0.5]) await rejectsWith(upload.append(offset, chunksOf('x')), 'invalid-offset', driver);
+      assert.equal(await peer.resumeUpload(PATH).append(10, chunksOf('ab')), 12);
+      assert.equal((await bytesOf(upload.open())).toString(), '0123456789ab');
     },
   },
   {
-    name: 'truncate cuts back, and only back',
+    name: 'a piece of another length than announced is taken back',
     async run({ store, peer }, { driver }) {
       const upload = await store.beginUpload(PATH);
-      await upload.append(0, pattern(3 * MIB, 1));
-      await upload.truncate(MIB + 8);
-      assert.equal(await peer.resumeUpload(PATH).size(), MIB + 8);
-      assert.ok((await bytesOf(upload.open())).equals(patternAt(0, MIB + 8, 1)));
-      await rejectsWith(upload.truncate(2 * MIB), 'invalid-offset', driver);
-      await rejectsWith(upload.truncate(-1), 'invalid-offset', driver);
-      await upload.truncate(0);
-      assert.equal(await upload.size(), 0);
+      await upload.append(0, chunksOf('kept'), { length: 4 });
+      for (const piece of ['', 'short', 'far too long']) {
+        await rejectsWith(upload.append(4, chunksOf(piece), { length: 6 }), 'invalid-length', driver);
+      }
+      assert.equal(await peer.resumeUpload(PATH).size(), 4);
+      assert.equal(await upload.append(4, chunksOf('-', 'right'), { length: 6 }), 10);
+      assert.equal((await bytesOf(upload.open())).toString(), 'kept-right');
     },
   },
   {
-    name: 'flush and windows of what is stored so far',
+    name: 'of pieces that meet at one offset one is stored whole and the others leave no trace',
+    async run({ store, peer }, { driver }) {
+      for (let round = 0; round < 10; round++) {
+        const upload = await store.beginUpload(PATH);
+        await upload.append(0, chunksOf('begin '));
+        const pieces = ['first', 'second', 'third', 'fourth'].map((word) => Buffer.alloc(300_000, word));
+        const outcomes = await Promise.allSettled(
+          pieces.map((piece, at) => (at % 2 === 0 ? store : peer).resumeUpload(PATH).append(6, chunksOf(piece))),
+        );
+        const won = pieces.filter((_, at) => outcomes[at]?.status === 'fulfilled');
+        for (const outcome of outcomes) {
+          if (outcome.status === 'rejected') await rejectsWith(Promise.reject(outcome.reason), 'conflict', driver);
+        }
+        assert.equal(won.length, 1, 'exactly one is told that its piece was stored');
+        assert.deepEqual(await bytesOf(upload.open()), Buffer.concat([Buffer.from('begin '), ...won]));
+        await store.delete('/uploads');
+      }
+    },
+  },
+  {
+    name: 'a piece that is under way elsewhere while the upload is committed never reaches the object',
+    async run({ store, peer }, { driver }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, chunksOf('right'));
+      const hold = Promise.withResolvers<void>();
+      async function* slow() {
+        await hold.promise;
+        yield Buffer.alloc(3 * MIB, 'wrong');
+      }
+      const stray = upload.append(5, slow());
+      const failed = rejectsWith(stray, 'conflict', driver);
+      await peer.resumeUpload(PATH).commit('/object', 5);
+      hold.resolve();
+      await failed;
+      assert.equal((await peer.read('/object'))?.toString(), 'right');
+    },
+  },
+  {
+    name: 'a commit of another size than is stored changes nothing',
+    async run({ store }, { driver }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, chunksOf('bytes'));
+      for (const size of [0, 4, 6]) await rejectsWith(upload.commit('/object', size), 'conflict', driver);
+      assert.equal(await store.stat('/object'), undefined);
+      assert.equal(await upload.size(), 5);
+      await upload.commit('/object', 5);
+    },
+  },
+  {
+    name: 'flushed pieces, and windows of what is stored so far',
     async run({ store, peer }) {
       const upload = await store.beginUpload(PATH);
-      await upload.append(0, pattern(256 * KIB, 1));
-      await upload.flush();
+      await upload.append(0, pattern(256 * KIB, 1), { flush: true });
       const window = { start: 64 * KIB, end: 128 * KIB };
       assert.deepEqual(await bytesOf(peer.resumeUpload(PATH).open(window)), patternAt(window.start, 64 * KIB, 1));
+    },
+  },
+  {
+    name: 'the last piece can be read and committed by who sent it',
+    async run({ store }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, chunksOf('one '));
+      await upload.append(4, chunksOf('two'), { last: true });
+      assert.equal((await bytesOf(upload.open())).toString(), 'one two');
+      await upload.commit('/object', 7);
+      assert.equal((await store.read('/object'))?.toString(), 'one two');
+      assert.equal(await upload.size(), undefined);
     },
   },
   {
@@ -200,9 +257,7 @@ export const uploadCases: readonly Case[] = [
       assert.equal(await upload.size(), undefined);
       assert.equal(await upload.open(), undefined);
       await rejectsWith(upload.append(0, chunksOf('x')), 'not-found', driver);
-      await rejectsWith(upload.flush(), 'not-found', driver);
-      await rejectsWith(upload.truncate(0), 'not-found', driver);
-      await rejectsWith(upload.commit('/object'), 'not-found', driver);
+      await rejectsWith(upload.commit('/object', 0), 'not-found', driver);
       assert.equal((await store.read('/object'))?.toString(), 'stays');
     },
   },
@@ -215,7 +270,7 @@ export const uploadCases: readonly Case[] = [
           peer.beginUpload('/uploads/2/data'),
         ]);
         await Promise.all([one.append(0, chunksOf('first')), two.append(0, chunksOf('second'))]);
-        await Promise.all([one.commit('/blobs/x/data'), two.commit('/blobs/x/data')]);
+        await Promise.all([one.commit('/blobs/x/data', 5), two.commit('/blobs/x/data', 6)]);
         assert.match(String(await store.read('/blobs/x/data')), /^(first|second)$/);
         await store.delete('/blobs');
       }

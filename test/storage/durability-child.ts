@@ -22,8 +22,8 @@ await store.putAll(['/all/a/1', '/all/a/2', '/all/b/c/3'].map((path) => ({ path,
 tell('told:all');
 
 const upload = await store.beginUpload('/uploads/1/data');
-await upload.append(0, source());
-await upload.commit('/blobs/sha256/aa/aabb/data');
+const size = await upload.append(0, source());
+await upload.commit('/blobs/sha256/aa/aabb/data', size);
 tell('told:commit');
 
 await store.move('/all/a/1', '/moved/to/1');

@@ -31,7 +31,7 @@ test('each action is told once, with its seconds, and with its error only when i
   await store.move('/a', '/b');
   const upload = await store.beginUpload('/u');
   await upload.append(0, chunksOf('x'));
-  await upload.commit('/c');
+  await upload.commit('/c', 1);
   await store.redirectUrl('/b', 'GET');
   await store.delete('/b');
   const fault: unknown = await store.move('/nothing', '/b').catch((error: unknown) => error);
