@@ -1,8 +1,8 @@
 /** What a handler returns, and the one place where it is written to the wire. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RegistryError } from '../oci/error.ts';
+import type { ObjectStream } from '../service/services.ts';
 import { discardBody } from './body.ts';
 
 export interface Answer {
@@ -10,7 +10,7 @@ export interface Answer {
   /** Lower-case names. `content-length` is added for buffers; a stream's has to be given. */
   readonly headers: Readonly<Record<string, string | number>>;
   /** Left out on HEAD, whose handlers answer as for GET but open no stream. */
-  readonly body?: Buffer | Readable | undefined;
+  readonly body?: Buffer | ObjectStream | undefined;
   /** What went wrong, for the log. */
   readonly error?: RegistryError | undefined;
 }
@@ -46,7 +46,7 @@ export async function write(
     else response.end(body);
   } else {
     bodyBytes.set(response, Number(headers['content-length'] ?? 0));
-    await pipeline(body, response);
+    await (body.sendTo === undefined ? pipeline(body, response) : body.sendTo(response));
   }
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { fault } from '../oci/error.ts';
 import type { Blob, Blobs } from '../service/blobs.ts';
+import type { ObjectStream } from '../service/services.ts';
 import type { Answer } from './answer.ts';
 import type { Call, Handler, HttpDependencies } from './call.ts';
 import { etag, precondition, rangeApplies } from './conditional.ts';
@@ -96,7 +97,7 @@ function parts(blobs: Blobs, call: Call, blob: Blob, spans: readonly Span[], hea
   };
 }
 
-async function opened(blobs: Blobs, call: Call, blob: Blob, { first, last }: Span): Promise<Readable> {
+async function opened(blobs: Blobs, call: Call, blob: Blob, { first, last }: Span): Promise<ObjectStream> {
   const stream = await blobs.open(blob, { start: first, end: last + 1 }, call);
   if (stream === undefined) throw fault('BLOB_UNKNOWN', undefined, blob.digest);
   return stream;

@@ -2,10 +2,9 @@
  * Blobs of a repository: a layer link makes content a member, the bytes lie once for all repositories. Both are looked at
  * on every request, since other processes and garbage collection delete behind our back.
  */
-import type { Readable } from 'node:stream';
 import { algorithmOf, canonical, type Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
-import type { ByteRange, Cancellable, Store } from '../storage/store.ts';
+import type { ByteRange, Cancellable, ObjectStream, Store } from '../storage/store.ts';
 import type { Content } from './content.ts';
 import * as keys from './keys.ts';
 import { type Links, link } from './links.ts';
@@ -25,7 +24,7 @@ export interface Blobs {
   /** Bytes kept in memory, or read into it when the blob is small; `undefined`: stream it. */
   small(blob: Blob, options: Cancellable): Promise<Buffer | undefined>;
   /** `undefined` if the bytes vanished since `stat`. */
-  open(blob: Blob, range: ByteRange, options: Cancellable): Promise<Readable | undefined>;
+  open(blob: Blob, range: ByteRange, options: Cancellable): Promise<ObjectStream | undefined>;
   /** Makes the blob of `from` (or, without it, of any repository known to have it) a member of `name`. */
   mount(
     name: RepositoryName,

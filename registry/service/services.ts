@@ -13,7 +13,7 @@ import { createReferrers, type Referrers } from './referrers.ts';
 import { createTags, type Tags } from './tags.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
-export type { Cancellable } from '../storage/store.ts';
+export type { Cancellable, ObjectStream } from '../storage/store.ts';
 
 export interface Services {
   readonly blobs: Blobs;

@@ -114,10 +114,11 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     return found;
   }
 
-  const drop = (name: RepositoryName, id: string, options: Cancellable): Promise<boolean> => {
+  const drop = (name: RepositoryName, id: string): Promise<boolean> => {
     running.delete(id);
-    // A session that came back after a power loss would be purged in time; nobody need wait for the disk.
-    return store.delete(keys.upload(name, id), { ...options, durable: false });
+    // A session that came back after a power loss would be purged in time; nobody need wait for the disk. Not broken off
+    // when the client leaves: what is left of a folder might be without its date.
+    return store.delete(keys.upload(name, id), { durable: false });
   };
 
   async function complete(
@@ -132,28 +133,29 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     const found = await digests(name, id, upload, state, algorithmOf(digest), options);
     const stored = found.get(canonical);
     if (stored === undefined || found.get(algorithmOf(digest)) !== digest) {
-      await drop(name, id, options);
+      await drop(name, id);
       throw fault('DIGEST_INVALID', 'the content does not match the digest; the upload was removed', { digest });
     }
     const members = digest === stored ? [digest] : [stored, digest];
     const links = members.map((member) => link(keys.layerLink(name, member), stored));
     // Together, since they wait for the same device: a link without bytes counts as absent, so any crash is harmless.
     await Promise.all([upload.commit(keys.blobData(stored), state.size, options), store.putAll(links, options)]);
-    await Promise.all([drop(name, id, options), ...members.map((member) => places.note(member, name, options))]);
+    await Promise.all([drop(name, id), ...members.map((member) => places.note(member, name, options))]);
   }
 
   return {
     async begin(name, algorithm, options) {
+      options.signal?.throwIfAborted();
       const id = newId();
-      // The date first: a folder without it would never be purged.
+      // The date first, and not broken off half-way when the client leaves: a folder without it would never be purged.
       const startedAt = Buffer.from(
         now()
           .toISOString()
           .replace(/\.\d+Z$/, 'Z'),
         'latin1',
       );
-      await store.put(keys.uploadStartedAt(name, id), startedAt, { ...options, durable: false });
-      await store.beginUpload(keys.uploadData(name, id), options);
+      await store.put(keys.uploadStartedAt(name, id), startedAt, { durable: false });
+      await store.beginUpload(keys.uploadData(name, id));
       running.set(id, startProgress(algorithm));
       return { id, size: 0 };
     },
@@ -170,7 +172,7 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
         const { size, progress } = await unlessMet(upload, id, work, options);
         if (progress) await recordProgress(store, name, id, progress, options);
         // Cancelled elsewhere meanwhile: the record must not leave a folder that nobody would ever purge.
-        if (progress && (await upload.size(options)) === undefined) await drop(name, id, options);
+        if (progress && (await upload.size(options)) === undefined) await drop(name, id);
         return { id, size };
       }),
 
@@ -183,7 +185,7 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     cancel: (name, id, options) =>
       alone(id, async () => {
         await sizeOf(session(name, id), id, options);
-        await drop(name, id, options);
+        await drop(name, id);
       }),
   };
 }

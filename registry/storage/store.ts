@@ -12,7 +12,7 @@
  * Durability: when `put`, `move`, `copy`, `delete` or `commit` has resolved, the effect survives kill -9 and power loss,
  * and no reader has ever seen half of it.
  */
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 /** Passed to everything that touches disk or network. */
 export interface Cancellable {
@@ -62,6 +62,15 @@ export interface Page {
    * changed in between; `undefined` when it cannot tell, and then nothing derived may be kept.
    */
   readonly version: string | undefined;
+}
+
+/** A reader that may know a cheaper way to a socket than through JavaScript's streams. */
+export interface ObjectStream extends Readable {
+  /**
+   * As `pipeline` from `node:stream/promises`, into a target that is done with a chunk when it calls `write`'s callback:
+   * a socket or an HTTP response, never a transform.
+   */
+  readonly sendTo?: (target: Writable) => Promise<void>;
 }
 
 /** What a commit or a put may do about a target that is already there. */
@@ -133,7 +142,7 @@ export interface Store {
    * A stream of the object's bytes. A range that begins at or behind the end gives an empty stream; a negative or
    * fractional start is `invalid-offset`. `undefined` if absent.
    */
-  open(path: string, range?: ByteRange, options?: Cancellable): Promise<Readable | undefined>;
+  open(path: string, range?: ByteRange, options?: Cancellable): Promise<ObjectStream | undefined>;
 
   /** Writes the whole object, atomically: a reader sees the old bytes or the new ones. */
   put(path: string, content: Buffer, options?: PutOptions): Promise<void>;
