@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { KubernetesObject, V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import { samplesIn } from '../contract/samples.ts';
 import { eventually } from '../support/eventually.ts';
@@ -34,14 +37,19 @@ export async function everySample(ground: Ground): Promise<void> {
     assert.equal((await instance('production').condition('ExposureReady')).reason, 'AddressPending');
   });
 
-  await step('through a NodePort it is pushed to, and the kubelet pulls', async () => {
-    const image = await images.image('nodeport');
-    const { address } = await node.forward(`${node.address}:30500`);
-    await images.pushWithCrane(image, address, 'nodes/app');
-    const { host } = instance('nodeport');
-    await node.writeHostsToml(host, `http://${node.address}:30500`);
-    await runPulled(ground, image, `${host}/nodes/app`);
-  });
+  await step(
+    'through a NodePort it is pushed to, and the kubelet pulls by the file that docs/nodes.md gives',
+    async () => {
+      const image = await images.image('nodeport');
+      const { address } = await node.forward(`${node.address}:30500`);
+      await images.pushWithCrane(image, address, 'nodes/app');
+      const { host } = instance('nodeport');
+      const folder = join(node.folder, 'certs.d', host);
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'hosts.toml'), documentedHostsToml(node.address));
+      await runPulled(ground, image, `${host}/nodes/app`);
+    },
+  );
 
   await step('kubectl scale is refused where only one Pod may write', async () => {
     const said = await objects.refusal(['-n', namespace, 'scale', 'registry', 'images', '--replicas=2']);
@@ -65,6 +73,16 @@ export async function everySample(ground: Ground): Promise<void> {
       );
     });
   });
+}
+
+/** The file of docs/nodes.md for the sample nodeport.yaml, with the node's own address, as it says for this mode of kube-proxy. */
+function documentedHostsToml(address: string): string {
+  const text = readFileSync(new URL('../../docs/nodes.md', import.meta.url), 'utf8');
+  const file = /^`\/etc\/containerd\/certs\.d\/nodeport\.images\.svc:5000\/hosts\.toml`:\n\n```toml\n(.*?)```/ms.exec(
+    text,
+  )?.[1];
+  assert.ok(file, 'docs/nodes.md gives the file');
+  return file.replaceAll('127.0.0.1', address);
 }
 
 /** What the samples presuppose: a default storage class, volumes, and the claim that one of them names. */
