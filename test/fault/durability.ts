@@ -35,18 +35,29 @@ export function demandsOfFile(calls: readonly Call[], path: string, answer: Call
   const rename = calls
     .filter((call) => isRename(call) && call.strings.at(-1) === path && call.end < answer.begin)
     .at(-1);
-  const source = rename?.strings[0];
-  if (rename === undefined || source === undefined) return [{ what: `${path}: is put in its place`, metBy: [] }];
-  const writes = calls.filter((call) => isWrite(call) && call.file === source);
+  if (rename === undefined) return [{ what: `${path}: is put in its place`, metBy: [] }];
+  const names = namesOf(calls, rename);
+  const writes = calls.filter((call) => isWrite(call) && call.file !== undefined && names.has(call.file));
   const written = Math.max(-1, ...writes.map(({ end }) => end));
   const folder = dirname(path);
   return [
     // Nothing of ours is empty; bytes that come some other way must not pass for none.
     { what: `${path}: bytes are seen being written`, metBy: writes },
-    { what: `${path}: bytes before the name`, metBy: syncsOf(calls, source, written, rename.begin) },
+    {
+      what: `${path}: bytes before the name`,
+      metBy: [...names].flatMap((name) => syncsOf(calls, name, written, rename.begin)),
+    },
     { what: `${path}: name before the answer`, metBy: syncsOf(calls, folder, rename.end, answer.begin) },
     ...demandsOfNewFolders(calls, folder, answer),
   ];
+}
+
+/** Every name that a file had until a rename gave it its last: what is being written may be set aside first. */
+function namesOf(calls: readonly Call[], rename: Call): ReadonlySet<string> {
+  const source = rename.strings[0] ?? '';
+  const earlier = calls.filter((call) => isRename(call) && call.strings.at(-1) === source && call.end < rename.begin);
+  const before = earlier.at(-1);
+  return new Set([source, ...(before === undefined ? [] : namesOf(calls, before))]);
 }
 
 function demandsOfNewFolders(calls: readonly Call[], folder: string, answer: Call): readonly Demand[] {

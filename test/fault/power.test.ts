@@ -115,7 +115,7 @@ test('each answer comes after the syncs that make it true: bytes, name, folder, 
 const variants = [
   {
     leaves: 'the bytes of an upload',
-    path: '/_uploads/[^/]+/data$',
+    path: '/_uploads/[^/]+/data',
     unmet: /\/blobs\/.*\/data: bytes before the name$/,
   },
   { leaves: 'the folder of a blob', path: '/blobs/sha256/../[0-9a-f]{64}$', unmet: /\/blobs\/.*\/data: name before/ },

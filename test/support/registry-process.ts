@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -100,6 +101,14 @@ export async function startServer(t: Cleanup, { command, port, env }: ServerOpti
   const [program = '', ...args] = [...leash, ...command];
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
   running.add(child);
+  // A test whose own clean-up failed must still come to its end; then the exit of this process ends the server.
+  const pipe = child.stderr as Socket;
+  child.unref();
+  pipe.unref();
+  const waited = (): Promise<number | undefined> => {
+    child.ref();
+    return ended;
+  };
   let text = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     text = (text + chunk).slice(-200_000);
@@ -125,11 +134,11 @@ export async function startServer(t: Cleanup, { command, port, env }: ServerOpti
     signal: (name) => void child.kill(name),
     async kill() {
       child.kill('SIGKILL');
-      await ended;
+      await waited();
     },
     stop() {
       child.kill('SIGTERM');
-      return ended;
+      return waited();
     },
   };
   t.after(() => server.kill());
