@@ -64,11 +64,17 @@ export interface ManifestsDependencies {
   readonly log: Logger;
 }
 
+/** Bytes from which a manifest counts as large, and how many such pushes are worked on at once. */
+const largeSize = 256 * 1024;
+const largeAtOnce = 4;
+
 export function createManifests(dependencies: ManifestsDependencies): Manifests {
   const { store, links, content, locks, tags, references, referrers, catalog, log } = dependencies;
   const types = new LRUCache<Digest, ManifestMediaType>({ max: 50_000 });
   /** Where a tag pointed last: lets both links be looked at in one go. Never believed without them. */
   const guesses = new LRUCache<string, Digest>({ max: 50_000 });
+
+  let largePushes = 0;
 
   const isRevision = async (name: RepositoryName, digest: Digest, options: Cancellable) =>
     (await links.resolve(keys.revisionLink(name, digest), options)) === digest;
@@ -125,7 +131,15 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
     return names;
   }
 
-  async function put(name: RepositoryName, push: Push, options: Cancellable): Promise<PushedManifest> {
+  /** What JSON takes in memory may be many times its bytes: of large manifests only a few are parsed and held at once. */
+  function put(name: RepositoryName, push: Push, options: Cancellable): Promise<PushedManifest> {
+    const work = (): Promise<PushedManifest> => putParsed(name, push, options);
+    if (push.bytes.length < largeSize) return work();
+    largePushes = (largePushes + 1) % largeAtOnce;
+    return locks.exclusive(`large manifest ${largePushes}`, work);
+  }
+
+  async function putParsed(name: RepositoryName, push: Push, options: Cancellable): Promise<PushedManifest> {
     const manifest = parseManifest(push.bytes, push.mediaType);
     const asked = 'digest' in push.reference ? push.reference.digest : undefined;
     const digest = digestBytes(asked === undefined ? canonical : algorithmOf(asked), push.bytes);
