@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import manifest from '../package.json' with { type: 'json' };
 import { type OperatorConfig, readClusterEnvironment, readConfig } from './config.ts';
 import { isOperatorError, OperatorError } from './error.ts';
 import type { Logger } from './log.ts';
@@ -47,7 +48,11 @@ function runOptions(argv: string[], env: NodeJS.ProcessEnv): RunOptions | 'help'
     ...(values.workers === undefined ? {} : { BERTH_WORKERS: values.workers }),
     ...(values.namespace === undefined ? {} : { BERTH_NAMESPACES: values.namespace.join(',') }),
   });
-  if ('faults' in read) throw new OperatorError('config', read.faults.join('\n'));
+  if ('faults' in read) {
+    const asGiven =
+      values.workers === undefined ? read.faults : read.faults.map((one) => one.replace('BERTH_WORKERS', '--workers'));
+    throw new OperatorError('config', asGiven.join('\n'));
+  }
   const { config } = read;
   const cluster = readClusterEnvironment(env);
   const usual = join(homedir(), '.kube', 'config');
@@ -107,7 +112,7 @@ async function run({ config, kubeconfig, service, listen }: RunOptions, log: Log
   };
   const transport = createTransport({
     credentials,
-    userAgent: `berth-operator/${version()}`,
+    userAgent: `berth-operator/${manifest.version}`,
     onExchange: ({ method, code, host }) => metrics.requests.inc({ method, code, host }),
     sleep,
   });
@@ -189,11 +194,6 @@ function unusable(port: number) {
   };
 }
 
-function version(): string {
-  const file = new URL('../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
-
 /** The first SIGINT or SIGTERM fires the signal; the second ends the process at once. */
 function untilSignalled(): AbortSignal {
   const stop = new AbortController();
@@ -247,7 +247,7 @@ async function main([command, ...rest]: string[]): Promise<number> {
       return localCommand(command, rest);
     case '--version':
     case 'version':
-      process.stdout.write(`operator ${version()}\n`);
+      process.stdout.write(`operator ${manifest.version}\n`);
       return 0;
     case '--help':
     case '-h':

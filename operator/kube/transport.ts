@@ -1,4 +1,6 @@
-import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+import request from 'undici/lib/api/api-request.js';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { isOperatorError, OperatorError } from '../error.ts';
 import type { Access, Credentials } from './credentials.ts';
 import { fromStatus } from './errors.ts';
@@ -59,12 +61,12 @@ const maxAnswer = 128 * 1024 * 1024;
 export function createTransport(options: TransportOptions): Transport {
   const { credentials, userAgent, onExchange, sleep } = options;
   const closed = new AbortController();
-  let pool: { id: string; dispatcher: Dispatcher } | undefined;
+  let pool: { id: string; dispatcher: Promise<Dispatcher> } | undefined;
 
-  function dispatcherFor(access: Access): Dispatcher {
+  function dispatcherFor(access: Access): Promise<Dispatcher> {
     if (pool?.id !== access.id) {
       // The old pool lets running requests end: a watch goes over to the new one at its next start.
-      pool?.dispatcher.close().catch(() => {});
+      pool?.dispatcher.then((old) => old.close()).catch(() => {});
       pool = { id: access.id, dispatcher: connect(access) };
     }
     return pool.dispatcher;
@@ -75,7 +77,8 @@ export function createTransport(options: TransportOptions): Transport {
     const host = new URL(access.origin).host;
     const query = call.query === undefined ? '' : `?${new URLSearchParams(call.query)}`;
     try {
-      const answer = await dispatcherFor(access).request({
+      const dispatcher = await dispatcherFor(access);
+      const answer = await request.call(dispatcher, {
         origin: access.origin,
         method: call.method,
         path: `${access.prefix}${call.path}${query}`,
@@ -159,15 +162,18 @@ export function createTransport(options: TransportOptions): Transport {
     },
     async close() {
       closed.abort();
-      await pool?.dispatcher.destroy();
+      await (await pool?.dispatcher)?.destroy();
     },
   };
 }
 
-function connect(access: Access): Dispatcher {
+async function connect(access: Access): Promise<Dispatcher> {
   // HTTP/1.1: each watch has a connection of its own, so that none can hold up the others.
   const common = { allowH2: false, keepAliveTimeout: 60_000 };
-  if (access.proxy !== undefined) return new ProxyAgent({ ...common, uri: access.proxy, requestTls: access.tls });
+  if (access.proxy !== undefined) {
+    const { default: ProxyAgent } = await import('undici/lib/dispatcher/proxy-agent.js');
+    return new ProxyAgent({ ...common, uri: access.proxy, requestTls: access.tls });
+  }
   return new Pool(access.origin, {
     ...common,
     connect: { ...access.tls, keepAliveInitialDelay: 30_000, timeout: 10_000 },
