@@ -139,8 +139,11 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     const members = digest === stored ? [digest] : [stored, digest];
     const links = members.map((member) => link(keys.layerLink(name, member), stored));
     // Together, since they wait for the same device: a link without bytes counts as absent, so any crash is harmless.
-    await Promise.all([upload.commit(keys.blobData(stored), state.size, options), store.putAll(links, options)]);
-    await Promise.all([drop(name, id), ...members.map((member) => places.note(member, name, options))]);
+    await Promise.all([
+      upload.commit(keys.blobData(stored), state.size, options).then(() => drop(name, id)),
+      store.putAll(links, options),
+      ...members.map((member) => places.note(member, name, options)),
+    ]);
   }
 
   return {
