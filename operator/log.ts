@@ -21,7 +21,10 @@ export interface LogOptions {
 export function createLogger({ level, format }: LogOptions): Logger {
   if (format === 'json') {
     const formatters = { level: (label: string) => ({ level: label }) };
-    return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, destination({ fd: 2, sync: true }));
+    return pino(
+      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters },
+      destination({ fd: 2, sync: true }),
+    );
   }
   const least = ranks[level];
   const write = (name: keyof typeof ranks) => (fields: object, message: string) => {

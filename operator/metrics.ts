@@ -90,7 +90,12 @@ export function createMetrics(): Metrics {
     queue: {
       depth: new Gauge({ name: 'workqueue_depth', help: 'Keys that wait for a worker.', labelNames: name, registers }),
       adds: new Counter({ name: 'workqueue_adds_total', help: 'Keys added.', labelNames: name, registers }),
-      retries: new Counter({ name: 'workqueue_retries_total', help: 'Keys added with back-off.', labelNames: name, registers }),
+      retries: new Counter({
+        name: 'workqueue_retries_total',
+        help: 'Keys added with back-off.',
+        labelNames: name,
+        registers,
+      }),
       queueDuration: new Histogram({
         name: 'workqueue_queue_duration_seconds',
         help: 'Time from being added to being taken.',

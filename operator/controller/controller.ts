@@ -39,7 +39,10 @@ export function createController(options: ControllerOptions): Controller {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       if (!cut.signal.aborted) {
         metrics.panics.inc(labels);
-        log.error({ controller: name, key, error: error.message, stack: error.stack }, 'reconciliation ended unexpectedly');
+        log.error(
+          { controller: name, key, error: error.message, stack: error.stack },
+          'reconciliation ended unexpectedly',
+        );
       }
       return { fate: 'failed', error };
     } finally {
@@ -67,7 +70,10 @@ export function createController(options: ControllerOptions): Controller {
         if (cut.signal.aborted) return;
         metrics.reconcileTotal.inc({ ...labels, result: 'error' });
         metrics.reconcileErrors.inc(labels);
-        log.warn({ controller: name, key, error: outcome.error.message }, 'reconciliation failed, it will be tried again');
+        log.warn(
+          { controller: name, key, error: outcome.error.message },
+          'reconciliation failed, it will be tried again',
+        );
         if (outcome.afterMs === undefined) queue.retry(key);
         else queue.addAfter(key, outcome.afterMs);
         return;

@@ -138,7 +138,9 @@ function createDelays(clock: Clock, due: (key: string) => void) {
     if (timer !== undefined && timer.at === first?.at) return;
     timer?.cancel();
     timer =
-      first === undefined ? undefined : { at: first.at, cancel: clock.after(Math.max(0, first.at - clock.now()), fire) };
+      first === undefined
+        ? undefined
+        : { at: first.at, cancel: clock.after(Math.max(0, first.at - clock.now()), fire) };
   }
 
   function fire(): void {
