@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPushClient, digestOf, type PushClient } from '../support/push-client.ts';
 import { createChance, freshSeed } from '../support/push-client-random.ts';
@@ -16,15 +16,41 @@ import { startRegistry, temporaryFolder } from '../support/registry-process.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createPusher, type Unfinished } from './pusher.ts';
 
-/** Pushes that have to be begun, and how often the server has to be killed, at least. */
-const wanted = { pushes: Number(process.env['KILL_PUSHES'] || 200), kills: 30 };
 const clients = 4;
 const largest = 8 * 1024 * 1024;
 const names = ['apps/web', 'apps/web/worker', 'base', 'team-a/tools__x/cli.v2'] as const;
 /** The longest a server lives, in milliseconds from its first answer. */
 const longestLife = 500;
 
-test('kill -9 during random pushes: what was answered stays, nothing half-written is seen', async (t) => {
+interface Campaign {
+  readonly replicas: number;
+  /** Pushes that have to be begun, and how often the servers have to be killed, at least. */
+  readonly pushes: number;
+  readonly kills: number;
+}
+
+for (const campaign of [
+  { replicas: 1, pushes: Number(process.env['KILL_PUSHES'] || 200), kills: 30 },
+  { replicas: 2, pushes: 50, kills: 8 },
+] satisfies Campaign[]) {
+  const who = campaign.replicas === 1 ? 'a server' : `${campaign.replicas} servers on one folder`;
+  test(`kill -9 of ${who} during random pushes: what was answered stays, nothing half-written is seen`, (t) =>
+    fight(t, campaign));
+}
+
+/** Starts the servers on the same ports each time, with a client that asks them in turn. */
+async function startAll(t: TestContext, root: string, ports: number[], count: number) {
+  const servers = await Promise.all(
+    Array.from({ length: count }, (_, at) =>
+      startRegistry(t, { root, ...(ports[at] === undefined ? {} : { port: ports[at] }) }),
+    ),
+  );
+  ports.splice(0, ports.length, ...servers.map(({ port }) => port));
+  const [first = '', ...replicas] = servers.map(({ url }) => url);
+  return { servers, client: createPushClient(first, { replicas }) };
+}
+
+async function fight(t: TestContext, campaign: Campaign): Promise<void> {
   const chance = createChance(freshSeed());
   t.diagnostic(`SEED=${chance.seed}`);
   const root = join(await temporaryFolder(t), 'data');
@@ -32,43 +58,40 @@ test('kill -9 during random pushes: what was answered stays, nothing half-writte
   const common = [Buffer.alloc(0), chance.bytes(1000), chance.bytes(300_000)] as const;
   const pushers = Array.from({ length: clients }, (_, index) =>
     createPusher({
-      id: `w${index}`,
-      names: [...names],
-      common: [...common],
-      largest,
-      chance: chance.branch(`w${index}`),
-      journal,
+      ...{ id: `w${index}`, names: [...names], common: [...common], largest },
+      ...{ chance: chance.branch(`w${index}`), journal },
     }),
   );
   const pushes = (): number => pushers.reduce((sum, pusher) => sum + pusher.pushes, 0);
+  const ports: number[] = [];
   let kills = 0;
   let verified = 0;
   let resumed = 0;
-  let port: number | undefined;
 
-  while (pushes() < wanted.pushes || kills < wanted.kills) {
-    const server = await startRegistry(t, { root, ...(port === undefined ? {} : { port }) });
-    port = server.port;
-    const client = createPushClient(server.url);
+  while (pushes() < campaign.pushes || kills < campaign.kills) {
+    const { servers, client } = await startAll(t, root, ports, campaign.replicas);
     try {
       verified += await journal.verify(client, { all: false });
       for (const pusher of pushers) resumed += await goOn(client, journal, pusher.unfinished.splice(0));
       const work = Promise.all(pushers.map((pusher) => pusher.run(client)));
       await Promise.race([work, sleep(20 + chance.integer(longestLife))]);
-      await server.kill();
-      kills++;
+      for (const server of servers) {
+        await server.kill();
+        kills++;
+        // The others go on for a moment.
+        await sleep(chance.integer(50));
+      }
       await work;
-      assert.deepEqual(server.complaints(), []);
+      for (const server of servers) assert.deepEqual(server.complaints(), []);
     } catch (error) {
-      t.diagnostic(`standard error: ${server.stderr().slice(-3000)}`);
+      for (const server of servers) t.diagnostic(`standard error: ${server.stderr().slice(-3000)}`);
       throw error;
     } finally {
       await client.close();
     }
   }
 
-  const server = await startRegistry(t, { root, ...(port === undefined ? {} : { port }) });
-  const client = createPushClient(server.url);
+  const { client } = await startAll(t, root, ports, campaign.replicas);
   t.after(() => client.close());
   const everything = await journal.verify(client, { all: true });
   for (const pusher of pushers) resumed += await goOn(client, journal, pusher.unfinished.splice(0));
@@ -79,7 +102,7 @@ test('kill -9 during random pushes: what was answered stays, nothing half-writte
   );
   assert.ok(resumed > 0, 'some upload was resumed');
   assert.ok(journal.present('tag').length > 0 && journal.present('manifest').length > 0, 'something was pushed');
-});
+}
 
 /** Each upload is where it was acknowledged, or further; its bytes are right, since the whole of it gets its digest. */
 async function goOn(client: PushClient, journal: Journal, uploads: readonly Unfinished[]): Promise<number> {

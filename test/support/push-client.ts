@@ -87,14 +87,22 @@ export interface PushClient {
   close(): Promise<void>;
 }
 
-/** `connections`: how many at once. Requests have a deadline of their own, two minutes without a byte. */
-export function createPushClient(url: string, { connections = 16 } = {}): PushClient {
+/**
+ * `connections`: how many at once. Requests have a deadline of their own, two minutes without a byte. `replicas`: further
+ * servers of the same content; each request goes to the next of all, whatever host a Location names.
+ */
+export function createPushClient(
+  url: string,
+  { connections = 16, replicas = [] }: { connections?: number; replicas?: readonly string[] } = {},
+): PushClient {
+  const origins = [url, ...replicas];
+  let turn = 0;
   const agent = new Agent({ connections, headersTimeout: 120_000, bodyTimeout: 120_000, pipelining: 1 });
 
   async function send(method: Dispatcher.HttpMethod, path: string, options: SendOptions = {}): Promise<Reply> {
     const target = new URL(path, url);
     const response = await agent.request({
-      origin: target.origin,
+      origin: replicas.length === 0 ? target.origin : (origins[turn++ % origins.length] ?? url),
       path: target.pathname + target.search,
       method,
       headers: { ...options.headers },
