@@ -12,8 +12,9 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { allDone } from './abort.ts';
-import { codeOf, isAbsence, statPath } from './filesystem-calls.ts';
+import { codeOf, isAbsence } from './filesystem-calls.ts';
 import { createDirectorySync, type SyncCall } from './filesystem-directory-sync.ts';
+import type { NearCalls } from './filesystem-local.ts';
 
 /** Not any iterable: a string is one too, of its letters. */
 type Paths = readonly string[] | ReadonlySet<string>;
@@ -31,8 +32,8 @@ export interface Directories {
 
 /** How many directories are remembered as durable; some 200 bytes each. */
 const REMEMBERED = 20_000;
-export function createDirectories(root: string, sync: SyncCall): Directories {
-  const syncDirectory = createDirectorySync(sync);
+export function createDirectories(root: string, sync: SyncCall, near: NearCalls): Directories {
+  const syncDirectory = createDirectorySync(sync, near);
   const durable = new LRUCache<string, string>({ max: REMEMBERED });
 
   function isDurable(directory: string, stats: fs.Stats): boolean {
@@ -45,7 +46,7 @@ export function createDirectories(root: string, sync: SyncCall): Directories {
 
     async function climb(directory: string): Promise<void> {
       for (let current = directory; !found.has(current); current = dirname(current)) {
-        const stats = await statPath(current);
+        const stats = await near.stat(current);
         if (isDurable(current, stats)) return;
         const holder = dirname(current);
         found.set(current, stats);

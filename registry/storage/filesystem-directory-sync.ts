@@ -1,5 +1,6 @@
 /** Syncing directories, once for all who wait for the same one. */
-import { closeFile, codeOf, openFile } from './filesystem-calls.ts';
+import { codeOf } from './filesystem-calls.ts';
+import type { NearCalls } from './filesystem-local.ts';
 
 /** Not all file systems can sync a directory: there nothing more can be done. */
 const UNSYNCABLE = new Set(['EINVAL', 'ENOTSUP', 'EBADF']);
@@ -12,12 +13,12 @@ export type SyncCall = (descriptor: number) => Promise<void>;
  * comes while one is under way waits for the next, together with all others who do. It costs them no time, since the
  * journal would have them wait for the commit that is under way as well.
  */
-export function createDirectorySync(sync: SyncCall): (directory: string) => Promise<void> {
+export function createDirectorySync(sync: SyncCall, near: NearCalls): (directory: string) => Promise<void> {
   const running = new Map<string, Promise<void>>();
   const next = new Map<string, Promise<void>>();
 
   function begin(directory: string): Promise<void> {
-    const work = syncNow(directory, sync).finally(() => {
+    const work = syncNow(directory, sync, near).finally(() => {
       if (running.get(directory) === work) running.delete(directory);
     });
     running.set(directory, work);
@@ -40,13 +41,13 @@ export function createDirectorySync(sync: SyncCall): (directory: string) => Prom
   };
 }
 
-async function syncNow(directory: string, sync: SyncCall): Promise<void> {
-  const descriptor = await openFile(directory, 'r');
+async function syncNow(directory: string, sync: SyncCall, near: NearCalls): Promise<void> {
+  const descriptor = await near.open(directory);
   try {
     await sync(descriptor).catch((error: unknown) => {
       if (!UNSYNCABLE.has(codeOf(error) ?? '')) throw error;
     });
   } finally {
-    await closeFile(descriptor);
+    await near.close(descriptor);
   }
 }

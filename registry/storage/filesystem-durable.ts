@@ -10,6 +10,7 @@ import { allDone } from './abort.ts';
 import { closeFile, codeOf, openFile, statDescriptor, statPath, writeFully } from './filesystem-calls.ts';
 import type { Directories } from './filesystem-directories.ts';
 import type { SyncCall } from './filesystem-directory-sync.ts';
+import type { NearCalls } from './filesystem-local.ts';
 import type { Names } from './filesystem-names.ts';
 
 /** One file to be written, by its place on disk. */
@@ -44,7 +45,12 @@ export interface DurableWriter {
 /** How often a write starts again when somebody deletes its folder in the middle. */
 const ATTEMPTS = 20;
 
-export function createDurableWriter(directories: Directories, names: Names, sync: SyncCall): DurableWriter {
+export function createDurableWriter(
+  directories: Directories,
+  names: Names,
+  sync: SyncCall,
+  near: NearCalls,
+): DurableWriter {
   /** Opens, making parents as often as somebody deletes them. */
   async function openIn(location: string, flags: string): Promise<number> {
     return await retrying(async () => {
@@ -77,7 +83,7 @@ export function createDurableWriter(directories: Directories, names: Names, sync
       await Promise.allSettled(asides.map(({ temporary }) => unlink(temporary)));
       throw error;
     } finally {
-      await allDone(descriptors.map((descriptor) => closeFile(descriptor)));
+      await allDone(descriptors.map(async (descriptor) => near.close(descriptor)));
     }
     if (durable) await directories.sync(folders);
   }

@@ -38,11 +38,6 @@ export function isSettled({ mtimeMs, ctimeMs }: Identity, now: number): boolean 
 /** Stat through symbolic links; `undefined` if nothing is there. Rejects with the signal's reason when it fires. */
 export type StatCall = (location: string, signal: AbortSignal | undefined) => Promise<fs.Stats | undefined>;
 
-/**
- * Magic numbers (statfs(2)) of file systems whose cached names and attributes are answered from memory: ext, XFS, Btrfs,
- * tmpfs, overlay, ZFS, F2FS, bcachefs. Of any other, a network may lie behind it.
- */
-const LOCAL = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010, 0xca451a4e]);
 /** Direct looks between two turns of the event loop; a long walk must let others have theirs. */
 const TURN = 128;
 /** Places remembered as looked at; some 200 bytes each. */
@@ -53,23 +48,10 @@ const FAMILIAR = 20_000;
  * So on a local file system a place that was found before, whose entry the kernel therefore has in memory, is looked at
  * directly (2 to 3 us); everything else, and everything on a file system that may wait for a network, goes to a thread.
  */
-export function createStatCall(root: string): { readonly stat: StatCall; close(): void } {
+export function createStatCall(isLocal: () => boolean): { readonly stat: StatCall; close(): void } {
   const aborts = createAbortWatch(SWEEP_MS);
   const familiar = new LRUCache<string, true>({ max: FAMILIAR });
-  let isLocal = false;
-  let asked = false;
   let looks = 0;
-
-  /** Asked with the first look, since the root may be made or mounted after the driver. */
-  function askOnce(): void {
-    if (asked) return;
-    asked = true;
-    fs.statfs(root, (error, { type } = { type: 0 } as fs.StatsFs) => {
-      isLocal = error === null && LOCAL.has(type);
-      // Not there yet.
-      if (error !== null) asked = false;
-    });
-  }
 
   function mayLook(): boolean {
     if (looks === 0) {
@@ -87,7 +69,6 @@ export function createStatCall(root: string): { readonly stat: StatCall; close()
   }
 
   function elsewhere(location: string, signal: AbortSignal | undefined): Promise<fs.Stats | undefined> {
-    askOnce();
     return new Promise((resolve, reject) => {
       const release = signal === undefined ? undefined : aborts.watch(signal, reject);
       fs.stat(location, (error, stats) => {
@@ -104,7 +85,7 @@ export function createStatCall(root: string): { readonly stat: StatCall; close()
   return {
     async stat(location, signal) {
       signal?.throwIfAborted();
-      return isLocal && familiar.has(location) && mayLook() ? direct(location) : await elsewhere(location, signal);
+      return isLocal() && familiar.has(location) && mayLook() ? direct(location) : await elsewhere(location, signal);
     },
     close: aborts.close,
   };

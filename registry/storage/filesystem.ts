@@ -14,6 +14,7 @@ import { createDirectories } from './filesystem-directories.ts';
 import { createDurableWriter } from './filesystem-durable.ts';
 import { storeFault } from './filesystem-errors.ts';
 import { createListings } from './filesystem-list.ts';
+import { createLocality, createNearCalls } from './filesystem-local.ts';
 import { createNames, DRIVER, isTemporary } from './filesystem-names.ts';
 import { createSmallFiles } from './filesystem-read.ts';
 import { removeTree } from './filesystem-remove.ts';
@@ -53,10 +54,12 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
   const syncs = createSemaphore(SYNCS);
   const sync = (descriptor: number): Promise<void> => syncs.run(() => syncFile(descriptor));
   const syncIfIdle = (descriptor: number) => syncs.tryRun(() => syncFile(descriptor));
-  const directories = createDirectories(names.root, sync);
-  const writer = createDurableWriter(directories, names, sync);
+  const isLocal = createLocality(names.root);
+  const near = createNearCalls(isLocal);
+  const directories = createDirectories(names.root, sync, near);
+  const writer = createDurableWriter(directories, names, sync, near);
   const slots = createSemaphore(Math.max(MIN_THREADS, options.maxthreads));
-  const { stat, close } = createStatCall(names.root);
+  const { stat, close } = createStatCall(isLocal);
   const told = new LRUCache<string, true>({ max: TOLD });
 
   function onDirectory(location: string): void {
