@@ -52,17 +52,18 @@ async function main(): Promise<void> {
   if (typeof wrk !== 'string') throw new Error(`the benchmark needs wrk: ${wrk.reason}`);
   const content = makeContent();
   servers.push(await berth(folder), await dockerRegistry(folder), await distribution(folder));
-  for (const server of servers) await seed(server, content);
-  if (!options['no-nginx']) {
+  const wanted = rows(content, wrk).filter(({ name }) => name.includes(options.only));
+  // Pushes bring their own content.
+  const needsContent = wanted.some(({ hasFloor }) => hasFloor);
+  for (const server of needsContent ? servers : []) await seed(server, content);
+  if (needsContent && !options['no-nginx']) {
     const floor = await nginx(folder);
     await layOut(floor, content);
     servers.push(floor);
   }
   print(['', 'conn.', ...servers.map(({ name }) => `${name} /s`), 'ratio', 'expected', 'CPU ms per unit', 'peak MiB']);
   print(Array.from({ length: servers.length + 6 }, () => '---'));
-  for (const row of rows(content, wrk)) {
-    if (row.name.includes(options.only)) printRow(row, await measure(row));
-  }
+  for (const row of wanted) printRow(row, await measure(row));
 }
 
 async function measure(row: Row): Promise<ReadonlyMap<string, Result>> {
