@@ -48,6 +48,6 @@ export function createServices(dependencies: ServicesDependencies): Services {
   const references = createReferences({ store, links, blobs, policy });
   const referrers = createReferrers({ store, links, content });
   const manifests = createManifests({ store, links, content, locks, tags, references, referrers, catalog, log });
-  const uploads = createUploads({ store, locks, places, newId, now });
+  const uploads = createUploads({ store, places, newId, now });
   return { blobs, uploads, manifests, tags, catalog, referrers };
 }

@@ -11,7 +11,6 @@ import { type AppendOptions, type Cancellable, type Store, StoreError, type Uplo
 import { unlessGone } from './faults.ts';
 import * as keys from './keys.ts';
 import { link } from './links.ts';
-import type { Locks } from './locks.ts';
 import type { Places } from './places.ts';
 import { type Progress, readDigests, recordedProgress, recordProgress, startProgress } from './progress.ts';
 
@@ -43,7 +42,6 @@ export interface Uploads {
 
 export interface UploadsDependencies {
   readonly store: Store;
-  readonly locks: Locks;
   readonly places: Places;
   readonly newId: () => string;
   readonly now: () => Date;
@@ -55,16 +53,18 @@ const outOfPlace = (offset: number): RegistryError =>
 /** Running hashes kept; the least used is dropped, and its upload read back at commit. */
 const maxRunning = 4096;
 
-export function createUploads({ store, locks, places, newId, now }: UploadsDependencies): Uploads {
+export function createUploads({ store, places, newId, now }: UploadsDependencies): Uploads {
   const running = new LRUCache<string, Progress>({ max: maxRunning });
 
   const session = (name: RepositoryName, id: string): Upload => store.resumeUpload(keys.uploadData(name, id));
 
   const unknown = (id: string): RegistryError => fault('BLOB_UPLOAD_UNKNOWN', undefined, { uuid: id });
 
-  /** One request at a time on an upload; elsewhere it may be cancelled at any moment. */
-  const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
-    locks.exclusive(id, () => unlessGone(work, () => unknown(id)));
+  /**
+   * Requests on one upload do not wait for each other: a client that comes back must not hang behind its own dead
+   * connection. The store lets one of them win; an upload may also be cancelled at any moment.
+   */
+  const unlessCancelled = <T>(id: string, work: () => Promise<T>): Promise<T> => unlessGone(work, () => unknown(id));
 
   async function sizeOf(upload: Upload, id: string, options: Cancellable): Promise<number> {
     const size = await upload.size(options);
@@ -168,7 +168,7 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
     },
 
     append: (name, id, piece, options) =>
-      alone(id, async () => {
+      unlessCancelled(id, async () => {
         const upload = session(name, id);
         // Flushed before it is recorded, so that after a power loss a record never vouches for bytes that are gone.
         const work = (): Promise<Taken> => take(upload, id, piece, { ...options, flush: true });
@@ -180,13 +180,13 @@ export function createUploads({ store, locks, places, newId, now }: UploadsDepen
       }),
 
     finish: (name, id, digest, piece, options) =>
-      alone(id, async () => {
+      unlessCancelled(id, async () => {
         const upload = session(name, id);
         await unlessMet(upload, id, () => complete(name, id, upload, digest, piece, options), options);
       }),
 
     cancel: (name, id, options) =>
-      alone(id, async () => {
+      unlessCancelled(id, async () => {
         await sizeOf(session(name, id), id, options);
         await drop(name, id);
       }),

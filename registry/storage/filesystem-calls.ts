@@ -74,8 +74,8 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Whether the fault says that nothing can be at that path: also below a file, or under a name that no file can have. */
+/** Whether the fault says that nothing can be at that path: also below a file, in a ring of links, or under a name too long. */
 export function isAbsence(error: unknown): boolean {
   const code = codeOf(error);
-  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ELOOP';
 }

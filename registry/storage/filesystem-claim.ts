@@ -4,11 +4,14 @@
  * So bytes that were once acknowledged never change, and a file that becomes a blob has no other writer.
  *
  * A holder that died leaves its file behind; one that seems dead may be alive. Neither's file is written into: the next
- * one takes a copy of it and removes the other's name, and a holder that comes back finds that it no longer holds anything.
+ * one renames it away, which ends the other's hold, and goes on with a copy. There is one such file at any time, under one
+ * of three names: `data`, `data.UUID.tmp` (held), `taken.UUID.tmp` (being copied). Each step moves it, or, at the end of a
+ * copy, removes it and puts the copy in its place; so two can never believe that they hold the same upload.
  */
 import { constants } from 'node:fs';
 import { copyFile, readdir, rename, truncate, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isAbsence, statIfThere } from './filesystem-calls.ts';
 import { DRIVER, isTemporary, type Names } from './filesystem-names.ts';
 import { nameOf } from './paths.ts';
@@ -16,6 +19,9 @@ import { StoreError } from './store.ts';
 
 /** How often a claim starts again when others move the file under it. */
 const ATTEMPTS = 20;
+/** How often nothing is to be seen before it counts as gone, and milliseconds between the later looks. */
+const LOOKS = 3;
+const PAUSE_MS = 2;
 
 export interface Claims {
   /**
@@ -32,36 +38,35 @@ export interface Claims {
 export function createClaims(names: Names): Claims {
   const conflict = (location: string): StoreError => new StoreError('conflict', DRIVER, location);
 
-  /** The file under another holder's name; the youngest if a crash left several. */
+  const takenName = (location: string): string => join(dirname(location), 'taken');
+
+  /** The file under another holder's name. */
   async function foreign(location: string) {
-    const prefix = `${nameOf(location)}.`;
     const folder = dirname(location);
     const entries = await readdir(folder).catch((error: unknown) => {
       if (isAbsence(error)) return [];
       throw error;
     });
-    const held = entries
-      .filter((name) => name.startsWith(prefix) && isTemporary(name))
-      .map((name) => join(folder, name));
-    const found = await Promise.all(held.map(async (name) => ({ location: name, stats: await statIfThere(name) })));
-    return found
-      .flatMap(({ location: name, stats }) =>
-        stats?.isFile() ? [{ location: name, size: stats.size, mtimeMs: stats.mtimeMs }] : [],
-      )
-      .sort((one, other) => other.mtimeMs - one.mtimeMs)[0];
+    const prefixes = [`${nameOf(location)}.`, 'taken.'];
+    const held = entries.find((name) => isTemporary(name) && prefixes.some((prefix) => name.startsWith(prefix)));
+    const stats = held === undefined ? undefined : await statIfThere(join(folder, held));
+    return held !== undefined && stats?.isFile() ? { location: join(folder, held), size: stats.size } : undefined;
   }
 
-  /** A copy of the other's bytes, and the end of the other's hold. `false` if the other has let go by itself. */
-  async function takeOver(from: string, held: string, size: number): Promise<boolean> {
-    const copy = names.aside(join(dirname(held), 'taken'));
+  /** Ends another's hold and holds a copy of its bytes as `held`. `false` if somebody else moved the file meanwhile. */
+  async function takeOver(from: string, held: string, location: string, size: number): Promise<boolean> {
+    const taken = names.aside(takenName(location));
+    const copy = names.aside(join(dirname(location), 'copy'));
     try {
-      await copyFile(from, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      await rename(from, taken);
+      await copyFile(taken, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       await truncate(copy, size);
+      // Only who removes it may put something in its place.
+      await unlink(taken);
       await rename(copy, held);
-      await unlink(from);
       return true;
     } catch (error) {
-      await Promise.allSettled([unlink(copy), unlink(held)]);
+      await unlink(copy).catch(() => {});
       if (isAbsence(error)) return false;
       throw error;
     }
@@ -88,15 +93,16 @@ export function createClaims(names: Names): Claims {
       if (free !== undefined) return free;
       const other = await foreign(location);
       if (other === undefined) {
-        // Names that change hands while a folder is read can be missed; a second look tells that from absence.
-        unseen++;
-        if (unseen > 1 && (await statIfThere(location)) === undefined)
+        // While a file changes hands, nothing may be seen for a moment; looking again tells that from absence.
+        if (++unseen >= LOOKS && (await statIfThere(location)) === undefined) {
           throw new StoreError('not-found', DRIVER, location);
+        }
+        if (unseen > 1) await delay(PAUSE_MS);
         continue;
       }
       if (other.size !== size) throw conflict(location);
       const held = names.aside(location);
-      if (await takeOver(other.location, held, size)) return held;
+      if (await takeOver(other.location, held, location, size)) return held;
     }
     throw conflict(location);
   }
@@ -111,13 +117,14 @@ export function createClaims(names: Names): Claims {
     },
 
     async find(location) {
-      const free = await statIfThere(location);
-      if (free?.isFile()) return { location, size: free.size };
-      const other = await foreign(location);
-      if (other !== undefined) return other;
-      // Its holder may have let go between the two looks.
-      const again = await statIfThere(location);
-      return again?.isFile() ? { location, size: again.size } : undefined;
+      for (let look = 0; look < LOOKS; look++) {
+        if (look > 1) await delay(PAUSE_MS);
+        const free = await statIfThere(location);
+        if (free?.isFile()) return { location, size: free.size };
+        const other = await foreign(location);
+        if (other !== undefined) return other;
+      }
+      return undefined;
     },
   };
 }
