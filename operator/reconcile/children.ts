@@ -20,8 +20,8 @@ export type Ensured =
   | { readonly fate: 'waiting'; readonly message: string }
   /** The name belongs to somebody else. */
   | { readonly fate: 'taken'; readonly message: string }
-  /** The API server does not take it, and will not until somebody changes something. */
-  | { readonly fate: 'refused'; readonly error: OperatorError };
+  /** The API server does not take it, and will not until somebody changes something; or it fails, and may do so for long. */
+  | { readonly fate: 'refused' | 'failing'; readonly error: OperatorError };
 
 export interface Children {
   /** Whether `ensure` would write. */
@@ -110,8 +110,7 @@ export function createChildren({ client, watches }: { client: Client; watches: W
       try {
         moved = await write(child, stored, signal);
       } catch (error) {
-        if (isOperatorError(error, 'invalid', 'forbidden', 'refused', 'notFound')) return { fate: 'refused', error };
-        throw error;
+        return unapplied(error);
       }
       if (!moved) return { fate: 'there', wrote: 'nothing' };
       if (stored === undefined) return { fate: 'there', wrote: 'created' };
@@ -119,6 +118,13 @@ export function createChildren({ client, watches }: { client: Client; watches: W
       return { fate: 'there', wrote: 'corrected', fields: differences.map(({ path }) => path) };
     },
   };
+}
+
+/** What an error of an apply means for the child. Throws what says nothing about it, such as an API server that is away. */
+function unapplied(error: unknown): Ensured {
+  if (isOperatorError(error, 'invalid', 'forbidden', 'refused', 'notFound')) return { fate: 'refused', error };
+  if (isOperatorError(error, 'server')) return { fate: 'failing', error };
+  throw error;
 }
 
 interface Prepared {

@@ -54,7 +54,13 @@ export function transitions(before: RegistryStatus | undefined, after: RegistryS
   return [{ type: is.reason === 'Paused' ? 'Normal' : 'Warning', reason: is.reason, action, note: is.message }];
 }
 
-const quiet: ReadonlySet<string> = new Set(['Progressing', 'PodsNotReady', 'WaitingForDeletion', 'Unmanaged']);
+const quiet: ReadonlySet<string> = new Set([
+  'Progressing',
+  'PodsNotReady',
+  'WaitingForDeletion',
+  'ApplyFailed',
+  'Unmanaged',
+]);
 
 function ready(status: RegistryStatus | undefined): Condition | undefined {
   return status?.conditions?.find(({ type }) => type === 'Ready');

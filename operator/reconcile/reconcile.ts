@@ -11,7 +11,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import { keyOf } from '../kube/object.ts';
 import { resources } from '../kube/resources.ts';
 import { render } from '../render/render.ts';
-import { createChildren } from './children.ts';
+import { createChildren, type Ensured } from './children.ts';
 import { FINALIZER, finish, needsFinalizer, ownedClaims, releaseClaim, setFinalizer } from './claims.ts';
 import { createHttpSecrets } from './httpsecret.ts';
 import { corrected, farewell, pruned, transitions } from './notices.ts';
@@ -106,14 +106,7 @@ export function createReconciler(options: ReconcilerOptions) {
         if (ensured.wrote === 'corrected') events.record(registry, corrected(name, ensured.fields));
         continue;
       }
-      if (ensured.fate === 'refused') {
-        obstacles.push({ reason: 'ApplyRefused', message: ensured.error.message, error: ensured.error });
-      } else {
-        obstacles.push({
-          reason: ensured.fate === 'taken' ? 'NameTaken' : 'WaitingForDeletion',
-          message: ensured.message,
-        });
-      }
+      obstacles.push(obstacleOf(ensured));
       if (child.kind !== resources.service.kind) break;
     }
     return obstacles;
@@ -176,6 +169,19 @@ export function createReconciler(options: ReconcilerOptions) {
     };
     watches.written(await apply(client, resources.registry, object, { force: true, subresource: 'status', signal }));
     for (const notice of transitions(registry.status, plain)) events.record(registry, notice);
+  }
+}
+
+function obstacleOf(ensured: Exclude<Ensured, { fate: 'there' }>): Met {
+  switch (ensured.fate) {
+    case 'refused':
+      return { reason: 'ApplyRefused', message: ensured.error.message, error: ensured.error };
+    case 'failing':
+      return { reason: 'ApplyFailed', message: ensured.error.message, error: ensured.error };
+    case 'taken':
+      return { reason: 'NameTaken', message: ensured.message };
+    case 'waiting':
+      return { reason: 'WaitingForDeletion', message: ensured.message };
   }
 }
 

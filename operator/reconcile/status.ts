@@ -11,7 +11,7 @@ import { type Trouble, troubleOf } from './trouble.ts';
 
 /** Something that keeps a child from being what was rendered. */
 export interface Obstacle {
-  readonly reason: 'NameTaken' | 'ApplyRefused' | 'WaitingForDeletion';
+  readonly reason: 'NameTaken' | 'ApplyRefused' | 'ApplyFailed' | 'WaitingForDeletion';
   readonly message: string;
 }
 
@@ -29,6 +29,9 @@ export interface Situation {
   readonly pods: readonly KubeObject[];
   readonly now: Date;
 }
+
+/** Obstacles that time may remove. */
+const mending: ReadonlySet<string> = new Set<Obstacle['reason']>(['ApplyFailed', 'WaitingForDeletion']);
 
 /** The reasons that `Ready`, `Reconciling` and `Stalled` can carry. */
 export type Reason =
@@ -126,10 +129,10 @@ function summarize(
       message: faults.map(({ path, message }) => `${path}: ${message}`).join('; '),
     };
   }
-  const obstacle = obstacles.find(({ reason }) => reason !== 'WaitingForDeletion') ?? obstacles[0];
+  const obstacle = obstacles.find(({ reason }) => !mending.has(reason)) ?? obstacles[0];
   if (obstacle !== undefined) {
     const message = obstacles.map((one) => one.message).join('; ');
-    return { state: obstacle.reason === 'WaitingForDeletion' ? 'moving' : 'stuck', reason: obstacle.reason, message };
+    return { state: mending.has(obstacle.reason) ? 'moving' : 'stuck', reason: obstacle.reason, message };
   }
   if (paused !== undefined && paused.length > 0) {
     const message = `spec.managementPolicy is Paused, and ${paused.join(', ')} would be changed: set it to Managed to go on`;

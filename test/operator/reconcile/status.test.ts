@@ -133,6 +133,11 @@ const table: readonly (readonly [string, Partial<Situation>, Record<string, stri
     { obstacles: [{ reason: 'WaitingForDeletion', message: 'a' }] },
     { Ready: 'False WaitingForDeletion', Reconciling: 'True WaitingForDeletion' },
   ],
+  [
+    'the API server fails on a child',
+    { obstacles: [{ reason: 'ApplyFailed', message: 'etcd' }] },
+    { Ready: 'False ApplyFailed', Reconciling: 'True ApplyFailed' },
+  ],
   ['it is paused and as it should be', { paused: [] }, { Ready: 'True Ready', Paused: 'True Paused' }],
   ['it is paused and would be changed', { paused: ['Service reg'] }, { Ready: 'False Paused', Paused: 'True Paused' }],
   [
