@@ -79,7 +79,7 @@ export function createDirectories(root: string, sync: SyncCall, near: NearCalls)
 
   return {
     async make(directory) {
-      const first = await mkdir(directory, { recursive: true, mode: 0o777 });
+      const first = await makeChain(directory);
       if (first !== undefined) await syncAbove(first);
     },
 
@@ -97,6 +97,29 @@ export function createDirectories(root: string, sync: SyncCall, near: NearCalls)
       }
     },
   };
+}
+
+/**
+ * Makes a directory and what is missing above it; resolves with the topmost one that it made. Node's own way of doing that
+ * never ends where a file system refuses new directories with `ENOENT`, as /proc does.
+ */
+async function makeChain(directory: string): Promise<string | undefined> {
+  const isNew = async (): Promise<boolean> => {
+    try {
+      await mkdir(directory, 0o777);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+  };
+  try {
+    return (await isNew()) ? directory : undefined;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(directory) === directory) throw error;
+  }
+  const first = await makeChain(dirname(directory));
+  return (await isNew()) ? (first ?? directory) : first;
 }
 
 function identity(stats: fs.Stats): string {
