@@ -3,6 +3,7 @@
  * it back, and stays up until Ctrl-C. The data goes with it.
  */
 import { spawn } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ const launcher = new URL('../bin/registry', import.meta.url).pathname;
 const patience = 20_000;
 
 const folder = await mkdtemp(join(tmpdir(), 'berth-demo-'));
-const port = Number(process.env['PORT'] || (await freePort(0)));
+const port = wantedPort(process.env['PORT']) ?? (await freePort(0));
 const url = `http://127.0.0.1:${port}`;
 const configuration = join(folder, 'config.yml');
 await writeFile(
@@ -28,10 +29,14 @@ await writeFile(
   }),
 );
 
-const server = spawn(launcher, ['serve', configuration], { stdio: 'inherit' });
+// A client's ordinary first push asks for much that is not there yet, and each such answer is a line in the log.
+const logFile = join(folder, 'registry.log');
+const log = openSync(logFile, 'w');
+const server = spawn(launcher, ['serve', configuration], { stdio: ['ignore', 'ignore', log] });
 const ended = new Promise<number>((resolve) => server.once('exit', (code) => resolve(code ?? 1)));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.kill('SIGTERM'));
 void ended.then(async (code) => {
+  if (code !== 0) console.error(`demo: the registry ended with exit code ${code}:\n${readFileSync(logFile, 'utf8')}`);
   await rm(folder, { recursive: true, force: true });
   process.exit(code);
 });
@@ -61,4 +66,12 @@ async function answering(): Promise<void> {
   }
   console.error(`demo: the registry did not answer on ${url} within ${patience / 1000} s`);
   server.kill('SIGTERM');
+}
+
+function wantedPort(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0 && number < 65_536) return number;
+  console.error(`demo: PORT has to be a number from 1 to 65535, not ${text}`);
+  process.exit(2);
 }

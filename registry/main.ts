@@ -15,13 +15,19 @@ const usage = `usage:
   registry help
 `;
 
-async function serveCommand(argument: string | undefined): Promise<number> {
+async function serveCommand(argument: string | undefined, more: readonly string[]): Promise<number> {
+  if (argument?.startsWith('-') || more.length > 0) {
+    console.error(`registry: serve takes one configuration file and no options\n\n${usage}`);
+    return 1;
+  }
   const { env } = process;
   const path = configPath(argument, env);
   const file = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      `cannot read the configuration ${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
-    );
+    const reasons: Record<string, string> = {
+      ENOENT: 'there is no such file',
+      EISDIR: 'it is a folder; name a file in it',
+    };
+    throw new Error(`cannot read the configuration ${path}: ${reasons[error.code ?? ''] ?? error.message}`);
   });
   const { config, warnings } = readConfig({ file, path, env });
   const stderr = openOutput(2);
@@ -44,10 +50,10 @@ function signalled(): Promise<void> {
   });
 }
 
-async function main([command, argument]: readonly string[]): Promise<number> {
+async function main([command, argument, ...more]: readonly string[]): Promise<number> {
   switch (command) {
     case 'serve':
-      return serveCommand(argument);
+      return serveCommand(argument, more);
     case '-v':
     case '--version':
       console.log(`registry berth v${version}`);

@@ -15,7 +15,7 @@ import { createMetrics } from './metrics.ts';
 import { createReport } from './report.ts';
 import { createServices } from './service/services.ts';
 import { instrument } from './storage/instrument.ts';
-import { openStore } from './storage/open.ts';
+import { checkStore, openStore } from './storage/open.ts';
 import { createUuids } from './uuid.ts';
 
 export interface ServeDependencies {
@@ -35,6 +35,8 @@ const notice = 2_000;
  * people when it cannot begin.
  */
 export async function serve(config: Config, { log, accessLog, asked }: ServeDependencies): Promise<number> {
+  const warning = await checkStore(config.storage.driver);
+  if (warning !== undefined) log.warn({}, warning);
   const metrics = createMetrics();
   const store = instrument(openStore(config.storage.driver, log), (action, seconds) =>
     metrics.observeStorage(config.storage.driver.type, action, seconds),
@@ -92,7 +94,11 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
     unready = undefined;
     await asked;
     unready = 'draining';
-    log.info({}, 'stopping: requests under way are finished, new ones go elsewhere');
+    const stopping =
+      config.http.draintimeout > 0
+        ? 'stopping: requests under way are finished, new ones go elsewhere'
+        : 'stopping at once, since http.draintimeout is 0';
+    log.info({}, stopping);
     const complete = await drain(app.server, { timeout: config.http.draintimeout, notice });
     if (!complete) log.error({}, 'http.draintimeout passed with requests still under way; they were cut off');
     return complete ? 0 : 1;

@@ -2,6 +2,7 @@
 import type { DriverConfig } from '../config/types.ts';
 import type { Logger } from '../log.ts';
 import { createFilesystemStore } from './filesystem.ts';
+import { checkRoot } from './filesystem-root.ts';
 import { createMemoryStore } from './memory.ts';
 import type { Store } from './store.ts';
 
@@ -15,6 +16,11 @@ export function openStore(driver: DriverConfig, log: Logger): Store {
     default:
       return unknownDriver(driver);
   }
+}
+
+/** Looks at what the configuration names, before anything is served: a sentence that is thrown, or a warning. */
+export async function checkStore(driver: DriverConfig): Promise<string | undefined> {
+  return driver.type === 'filesystem' ? await checkRoot(driver.rootdirectory) : undefined;
 }
 
 function unknownDriver(driver: never): never {
