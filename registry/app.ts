@@ -28,6 +28,8 @@ export interface AppDependencies extends HttpDependencies {
 /** Milliseconds without a byte after which a connection is given up; Distribution waits for ever. */
 const idleLimit = 300_000;
 
+const carriesBody: ReadonlySet<string> = new Set(['PUT', 'POST', 'PATCH']);
+
 const apiVersion = ['Docker-Distribution-API-Version', 'registry/2.0'];
 
 export function createApp(dependencies: AppDependencies): FastifyInstance {
@@ -58,6 +60,7 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
     reply.hijack();
     if (answer.error) requestErrors.set(request.raw, answer.error);
     if (dependencies.draining()) reply.raw.shouldKeepAlive = false;
+    if (carriesBody.has(request.method)) request.raw.socket.setTimeout(idleLimit);
     try {
       await write(request.raw, reply.raw, answer, lines);
     } catch (error) {
@@ -69,6 +72,9 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
   }
 
   async function answer(request: FastifyRequest, reply: FastifyReply, handler: Handler): Promise<void> {
+    const { socket } = request.raw;
+    // Once a body is in, silence is ours: reading a large layer back may take longer than a client may be idle.
+    if (carriesBody.has(request.method)) request.raw.once('end', () => socket.setTimeout(0));
     try {
       const failing = dependencies.unhealthy();
       if (failing !== undefined)

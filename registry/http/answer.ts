@@ -18,8 +18,13 @@ export interface Answer {
 /** Lines that every answer of a server carries: pairs of name and value. */
 export type FixedHeaders = readonly string[];
 
-/** Bytes written as body so far, for the log and the meters. */
-export const bodyBytes = new WeakMap<ServerResponse, number>();
+export interface SentBody {
+  readonly bytes: number;
+  readonly type: string;
+}
+
+/** What was sent as body, for the log and the meters. */
+export const sentBodies = new WeakMap<ServerResponse, SentBody>();
 
 /** Resolves when the answer was handed to the socket; rejects if the client or the source broke off. */
 export async function write(
@@ -29,6 +34,7 @@ export async function write(
   fixed: FixedHeaders,
 ): Promise<void> {
   const { status, headers, body } = answer;
+  const type = String(headers['content-type'] ?? '');
   const lines: (string | number)[] = [...fixed];
   for (const name in headers) lines.push(spelling(name), headers[name] as string | number);
   if (Buffer.isBuffer(body)) lines.push('Content-Length', body.length);
@@ -41,11 +47,11 @@ export async function write(
     if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
     response.end();
   } else if (Buffer.isBuffer(body)) {
-    bodyBytes.set(response, body.length);
+    sentBodies.set(response, { bytes: body.length, type });
     if (body.length <= oneWrite) response.end(asText(body), 'latin1');
     else response.end(body);
   } else {
-    bodyBytes.set(response, Number(headers['content-length'] ?? 0));
+    sentBodies.set(response, { bytes: Number(headers['content-length'] ?? 0), type });
     await (body.sendTo === undefined ? pipeline(body, response) : body.sendTo(response));
   }
 }

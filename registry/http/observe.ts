@@ -1,8 +1,8 @@
 /** One record for each answered request: what the log lines and the meters are made of. */
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RegistryError } from '../oci/error.ts';
-import { bodyBytes } from './answer.ts';
+import { sentBodies } from './answer.ts';
 import type { Params } from './call.ts';
 
 export interface Exchange {
@@ -35,26 +35,28 @@ const labelOf = (request: FastifyRequest): string | undefined =>
   (request.routeOptions.config as { label?: string } | undefined)?.label;
 
 export function observe(app: FastifyInstance, observer: Observer): void {
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     observer.began(labelOf(request));
+    // Once for every request, whichever way it ends; fastify's own hook does not hear of clients that leave.
+    reply.raw.once('close', () => observer.ended(exchangeOf(request, reply)));
     done();
   });
-  app.addHook('onResponse', (request, reply, done) => {
-    const { raw } = request;
-    const answered = reply.raw.headersSent;
-    observer.ended({
-      raw,
-      handler: labelOf(request),
-      id: request.id,
-      uri: request.originalUrl,
-      status: answered ? reply.raw.statusCode : 499,
-      seconds: reply.elapsedTime / 1000,
-      requestBytes: Number(raw.headers['content-length'] ?? 0),
-      responseBytes: bodyBytes.get(reply.raw) ?? 0,
-      contentType: String(reply.raw.getHeader('content-type') ?? ''),
-      params: request.params as Partial<Params>,
-      error: requestErrors.get(raw),
-    });
-    done();
-  });
+}
+
+function exchangeOf(request: FastifyRequest, reply: FastifyReply): Exchange {
+  const { raw } = request;
+  const sent = sentBodies.get(reply.raw);
+  return {
+    raw,
+    handler: labelOf(request),
+    id: request.id,
+    uri: request.originalUrl,
+    status: reply.raw.headersSent ? reply.raw.statusCode : 499,
+    seconds: reply.elapsedTime / 1000,
+    requestBytes: Number(raw.headers['content-length'] ?? 0),
+    responseBytes: sent?.bytes ?? 0,
+    contentType: sent?.type ?? '',
+    params: request.params as Partial<Params>,
+    error: requestErrors.get(raw),
+  };
 }

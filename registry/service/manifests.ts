@@ -153,6 +153,10 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
       if (names.length > 0 && !(await isRevision(name, digest, options))) {
         await write(name, digest, manifest, push, options);
       }
+      // Or it was emptying the folder of a tag that pointed to what it deletes.
+      for (const tag of names) {
+        if ((await tags.resolve(name, tag, options)) === undefined) await tags.point(name, [tag], digest, options);
+      }
     });
     types.set(digest, manifest.mediaType);
     content.keep(digest, push.bytes);
@@ -161,13 +165,21 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
     return { digest, subject: manifest.subject?.digest };
   }
 
+  async function removeTags(name: RepositoryName, digest: Digest, options: Cancellable): Promise<void> {
+    for (const tag of await tags.pointingTo(name, digest, options)) {
+      // Asked again: a push elsewhere may have moved it meanwhile, and was told 201. Once begun it is not broken off: half a
+      // tag would stay.
+      if ((await tags.resolve(name, tag, options)) === digest) await tags.remove(name, tag, {});
+    }
+  }
+
   async function removeDigest(name: RepositoryName, digest: Digest, options: Cancellable): Promise<boolean> {
     if (!(await isRevision(name, digest, options))) return false;
-    for (const tag of await tags.pointingTo(name, digest, options)) {
-      // Asked again: a push elsewhere may have moved it meanwhile, and was told 201.
-      if ((await tags.resolve(name, tag, options)) === digest) await tags.remove(name, tag, options);
-    }
-    return store.delete(keys.revision(name, digest), options);
+    await removeTags(name, digest, options);
+    const removed = await store.delete(keys.revision(name, digest), options);
+    // A push elsewhere may have set a tag on it since.
+    await removeTags(name, digest, options);
+    return removed;
   }
 
   return {
@@ -176,9 +188,7 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
     exist: async (name, options) => (await store.stat(keys.manifests(name), options))?.isDirectory === true,
     remove: (name, reference, options) =>
       locks.exclusive(name, () =>
-        'digest' in reference
-          ? removeDigest(name, reference.digest, options)
-          : tags.remove(name, reference.tag, options),
+        'digest' in reference ? removeDigest(name, reference.digest, options) : tags.remove(name, reference.tag, {}),
       ),
   };
 }

@@ -109,6 +109,8 @@ export function createReferrers({ store, links, content }: ReferrersDependencies
   /** Looks at every revision that was not looked at yet. */
   async function catchUp(name: RepositoryName, options: Cancellable): Promise<void> {
     const scanned = await remembered(name, options);
+    // At once, so that what was looked at counts even if this client does not wait for the rest.
+    memory.set(name, scanned);
     let read = 0;
     for (const algorithm of algorithms) {
       const page = await store.list(keys.revisions(name, algorithm), options);
@@ -125,6 +127,8 @@ export function createReferrers({ store, links, content }: ReferrersDependencies
       read += fresh.length;
       if (page.version !== undefined && complete) scanned.versions.set(algorithm, page.version);
     }
+    // Anew, so that its grown size is counted.
+    memory.delete(name);
     memory.set(name, scanned);
     if (read < worthRecording) return;
     const record = Buffer.from([...scanned.digests].join('\n'), 'latin1');

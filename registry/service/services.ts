@@ -40,7 +40,7 @@ export function createServices(dependencies: ServicesDependencies): Services {
   const { store, log, policy, contentLimits, newId, now, clock } = dependencies;
   const links = createLinks(store, log);
   const locks = createLocks();
-  const places = createPlaces(store);
+  const places = createPlaces(store, log);
   const content = createContent(store, contentLimits, log);
   const catalog = createCatalog(store, clock);
   const tags = createTags(store, links);

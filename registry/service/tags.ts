@@ -65,6 +65,8 @@ export function createTags(store: Store, links: Links): Tags {
         else seen.add(tag);
       },
     );
+    // Anew, so that its grown size is counted.
+    whole.delete(name);
     whole.set(name, seen);
     return { names: torn.size === 0 ? tags : tags.filter((tag) => !torn.has(tag)), complete: torn.size === 0 };
   }
@@ -82,7 +84,9 @@ export function createTags(store: Store, links: Links): Tags {
       return { names: [...names, ...(rest?.names ?? [])], more: rest?.more ?? false };
     }
     const listing = { names, more: page.more };
-    if (complete && page.version !== undefined) listings.set(key, { version: page.version, listing });
+    // A client's own invention as `last` would fill the memory with keys.
+    const isOurs = after === undefined || parseTag(after) !== undefined;
+    if (complete && isOurs && page.version !== undefined) listings.set(key, { version: page.version, listing });
     return listing;
   }
 

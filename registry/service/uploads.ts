@@ -76,15 +76,17 @@ export function createUploads({ store, places, newId, now }: UploadsDependencies
   async function take(upload: Upload, id: string, piece: Piece, options: AppendOptions): Promise<Taken> {
     const offset = await sizeOf(upload, id, options);
     if (piece.expectedOffsets.some((expected) => expected !== offset)) throw outOfPlace(offset);
-    const kept = running.get(id);
+    const key = upload.path;
+    const kept = running.get(key);
     const before = kept?.offset === offset ? kept : offset === 0 ? startProgress(undefined) : undefined;
     if (piece.source === undefined) return { size: offset, progress: before };
     // Forgotten until the piece is stored whole: a torn one leaves the hash ahead of the bytes.
-    running.delete(id);
+    running.delete(key);
     const after = before?.copy();
     const onChunk = (chunk: Uint8Array): void => after?.update(chunk);
     const size = await upload.append(offset, piece.source, { ...options, onChunk, length: piece.expectedLength });
-    if (after) running.set(id, after);
+    // What is still held may be taken over: nothing is remembered of it before it was let go.
+    if (after && options.last !== true) running.set(key, after);
     return { size, progress: after };
   }
 
@@ -115,7 +117,7 @@ export function createUploads({ store, places, newId, now }: UploadsDependencies
   }
 
   const drop = (name: RepositoryName, id: string): Promise<boolean> => {
-    running.delete(id);
+    running.delete(keys.uploadData(name, id));
     // A session that came back after a power loss would be purged in time; nobody need wait for the disk. Not broken off
     // when the client leaves: what is left of a folder might be without its date.
     return store.delete(keys.upload(name, id), { durable: false });
@@ -159,7 +161,7 @@ export function createUploads({ store, places, newId, now }: UploadsDependencies
       );
       await store.put(keys.uploadStartedAt(name, id), startedAt, { durable: false });
       await store.beginUpload(keys.uploadData(name, id));
-      running.set(id, startProgress(algorithm));
+      running.set(keys.uploadData(name, id), startProgress(algorithm));
       return { id, size: 0 };
     },
 
@@ -175,7 +177,8 @@ export function createUploads({ store, places, newId, now }: UploadsDependencies
         const { size, progress } = await unlessMet(upload, id, work, options);
         if (progress) await recordProgress(store, name, id, progress, options);
         // Cancelled elsewhere meanwhile: the record must not leave a folder that nobody would ever purge.
-        if (progress && (await upload.size(options)) === undefined) await drop(name, id);
+        const startedAt = progress && (await store.stat(keys.uploadStartedAt(name, id), options));
+        if (progress && startedAt === undefined) await drop(name, id);
         return { id, size };
       }),
 

@@ -6,13 +6,12 @@
  * A holder that died leaves its file behind; one that seems dead may be alive. Neither's file is written into: the next
  * one renames it away, which ends the other's hold, and goes on with a copy. There is one such file at any time, under one
  * of three names: `data`, `data.UUID.tmp` (held), `taken.UUID.tmp` (being copied). Each step moves it, or, at the end of a
- * copy, removes it and puts the copy in its place; so two can never believe that they hold the same upload.
+ * copy, removes it and puts the copy (`ready.UUID.tmp`) in its place; so two can never believe that they hold the same upload.
  */
-import { constants } from 'node:fs';
-import { copyFile, readdir, rename, truncate, unlink } from 'node:fs/promises';
+import { readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isAbsence, statIfThere } from './filesystem-calls.ts';
+import { closeFile, isAbsence, openFile, readFully, statIfThere, writeFully } from './filesystem-calls.ts';
 import { DRIVER, isTemporary, type Names } from './filesystem-names.ts';
 import { nameOf } from './paths.ts';
 import { StoreError } from './store.ts';
@@ -38,8 +37,6 @@ export interface Claims {
 export function createClaims(names: Names): Claims {
   const conflict = (location: string): StoreError => new StoreError('conflict', DRIVER, location);
 
-  const takenName = (location: string): string => join(dirname(location), 'taken');
-
   /** The file under another holder's name. */
   async function foreign(location: string) {
     const folder = dirname(location);
@@ -47,26 +44,29 @@ export function createClaims(names: Names): Claims {
       if (isAbsence(error)) return [];
       throw error;
     });
-    const prefixes = [`${nameOf(location)}.`, 'taken.'];
-    const held = entries.find((name) => isTemporary(name) && prefixes.some((prefix) => name.startsWith(prefix)));
+    // A complete copy counts only where a crash left nothing else.
+    const prefixes = [`${nameOf(location)}.`, 'taken.', 'ready.'];
+    const held = prefixes
+      .map((prefix) => entries.find((name) => isTemporary(name) && name.startsWith(prefix)))
+      .find((name) => name !== undefined);
     const stats = held === undefined ? undefined : await statIfThere(join(folder, held));
     return held !== undefined && stats?.isFile() ? { location: join(folder, held), size: stats.size } : undefined;
   }
 
   /** Ends another's hold and holds a copy of its bytes as `held`. `false` if somebody else moved the file meanwhile. */
   async function takeOver(from: string, held: string, location: string, size: number): Promise<boolean> {
-    const taken = names.aside(takenName(location));
-    const copy = names.aside(join(dirname(location), 'copy'));
+    const beside = (name: string): string => names.aside(join(dirname(location), name));
+    const [taken, copy, ready] = [beside('taken'), beside('copy'), beside('ready')];
     try {
       await rename(from, taken);
-      await copyFile(taken, copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-      await truncate(copy, size);
+      if (!(await copyStart(taken, copy, size))) throw conflict(location);
+      await rename(copy, ready);
       // Only who removes it may put something in its place.
       await unlink(taken);
-      await rename(copy, held);
+      await rename(ready, held);
       return true;
     } catch (error) {
-      await unlink(copy).catch(() => {});
+      await Promise.allSettled([unlink(copy), unlink(ready)]);
       if (isAbsence(error)) return false;
       throw error;
     }
@@ -82,7 +82,10 @@ export function createClaims(names: Names): Claims {
       throw error;
     }
     if ((await statIfThere(held))?.size === size) return held;
-    await rename(held, location);
+    await rename(held, location).catch((error: unknown) => {
+      // Somebody took it over meanwhile.
+      if (!isAbsence(error)) throw error;
+    });
     throw conflict(location);
   }
 
@@ -127,4 +130,33 @@ export function createClaims(names: Names): Claims {
       return undefined;
     },
   };
+}
+
+/** Bytes copied at a time. */
+const STEP = 1024 * 1024;
+
+/**
+ * Copies the first `size` bytes. `false` if the source has fewer, as when its former holder cuts it back just now: the
+ * system's own copying would wait for them for ever, or leave zeros.
+ */
+async function copyStart(from: string, to: string, size: number): Promise<boolean> {
+  const source = await openFile(from, 'r');
+  try {
+    const target = await openFile(to, 'wx', 0o666);
+    try {
+      const buffer = Buffer.allocUnsafe(Math.min(STEP, size));
+      for (let at = 0; at < size; ) {
+        const part = buffer.subarray(0, Math.min(buffer.length, size - at));
+        const bytes = await readFully(source, part, at);
+        if (bytes < part.length) return false;
+        await writeFully(target, [part], at);
+        at += bytes;
+      }
+      return true;
+    } finally {
+      await closeFile(target);
+    }
+  } finally {
+    await closeFile(source);
+  }
 }

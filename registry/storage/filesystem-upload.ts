@@ -133,7 +133,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
           await writer.rename(taken, place, { syncSource: false, signal });
         } catch (error) {
           await claims.release(taken, location).catch(() => {});
-          throw error;
+          throw isAbsence(error) ? new StoreError('conflict', DRIVER, path) : error;
         }
       };
       await run(work, signal);
