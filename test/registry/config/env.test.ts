@@ -1,4 +1,7 @@
-/** The environment over the file: what each kind of name does, and what becomes of names that mean nothing. */
+/**
+ * The environment over the file: what each kind of name does, and what becomes of names that mean nothing.
+ * One matrix of names, values and outcomes, longer than other files: split up, its gaps could not be seen.
+ */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Config } from '../../../registry/config/types.ts';
