@@ -30,6 +30,8 @@ interface Story {
   readonly deleted: unknown;
   /** Writes that arrived, with those of the operator that was killed. */
   readonly writes: number;
+  /** Those of them that are no Events. */
+  readonly lasting: number;
   readonly kills: number;
 }
 
@@ -49,8 +51,10 @@ describe('an operator that is killed at any of its writes ends where one ends th
     const { proxy, kubeconfig } = await rig.throughProxy();
     let operator: Operator = rig.operator(kubeconfig, ['--namespace', namespace]);
     let writes = 0;
+    let lasting = 0;
     let kills = 0;
-    proxy.meddle = ({ method }) => {
+    proxy.meddle = ({ method, url }) => {
+      if (method !== 'GET' && !url.includes('/events')) lasting++;
       if (method === 'GET' || ++writes !== kill?.at) return 'pass';
       kills++;
       operator.signal('SIGKILL');
@@ -76,7 +80,7 @@ describe('an operator that is killed at any of its writes ends where one ends th
     const deleted = { claimGoing: claim === undefined || claim.metadata.deletionTimestamp !== undefined };
     await operator.kill();
     await proxy.close();
-    return { created, changed, deleted, writes, kills };
+    return { created, changed, deleted, writes, lasting, kills };
   }
 
   async function uploadKey(namespace: string): Promise<string | undefined> {
@@ -137,8 +141,8 @@ describe('an operator that is killed at any of its writes ends where one ends th
       };
       await Promise.all([lane(), lane(), lane()]);
       t.diagnostic(`${killed} kills at ${untouched.writes} writes`);
-      // Events are written in the background: the last of them may come after the end of the story.
-      assert.ok(killed >= untouched.writes - 2, `${killed} kills`);
+      // Events are written in the background, and how many fall into the story differs; status writes may be merged.
+      assert.ok(killed >= untouched.lasting - 2, `${killed} kills at ${untouched.lasting} lasting writes`);
     });
   }
 });
