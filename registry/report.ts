@@ -37,7 +37,7 @@ export function createReport({ log, accessLog, metrics, logsSuccess, now }: Repo
         referer: raw.headers.referer,
         userAgent: raw.headers['user-agent'],
       });
-      // Log texts are those that operators search Distribution's logs for; client faults are not the server's errors.
+      // Texts and levels are Distribution's, client faults included: operators search and alert on them.
       if (status < 400) {
         if (logsSuccess) log.info(fields(exchange), 'response completed');
       } else log.error(fields(exchange), 'response completed with error');

@@ -23,11 +23,6 @@ export function podLabels(registry: Pick<Named, 'name'>): Record<string, string>
   };
 }
 
-/** The label selector that finds all children of one Registry, as the API's query and the scale subresource write it. */
-export function childSelector(registry: Pick<Named, 'name'>): string {
-  return `${REGISTRY_LABEL}=${registry.name}`;
-}
-
 /** The label selector of the Pods, for `status.selector`. */
 export function podSelector(registry: Pick<Named, 'name'>): string {
   return Object.entries(podLabels(registry))

@@ -22,12 +22,6 @@ export function isComponent(name: string): boolean {
   return COMPONENT.test(name);
 }
 
-/** The directory that holds `path`; of `/a` it is `/`. */
-export function parentOf(path: string): string {
-  const slash = path.lastIndexOf('/');
-  return slash <= 0 ? '/' : path.slice(0, slash);
-}
-
 /** The last component. */
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
