@@ -34,6 +34,22 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'registry/log',
     'registry/metrics',
   ],
+  'registry/gc': [
+    'registry/oci',
+    'registry/policy',
+    'registry/service',
+    'registry/storage/store.ts',
+    'registry/log',
+    'registry/metrics',
+  ],
+  // What only saves asking the storage again: descriptors in memory or in Redis.
+  'registry/cache': [
+    'registry/config/types.ts',
+    'registry/oci',
+    'registry/service',
+    'registry/log',
+    'registry/metrics',
+  ],
   'registry/http': ['registry/service', 'registry/auth', 'registry/oci', 'registry/metrics', 'registry/log'],
   'registry/app': ['registry/*'],
   'registry/report': ['registry/*'],
@@ -59,7 +75,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** Libraries and the only places that may import them. */
 const libraries: readonly (readonly [RegExp, RegExp])[] = [
-  [/^@aws-sdk\//, /^registry\/storage\/s3/],
+  [/^@aws-sdk\/(client-s3|s3-request-presigner)$|^@smithy\//, /^registry\/storage\/s3/],
+  [/^@aws-sdk\/cloudfront-signer$/, /^registry\/storage\/redirect/],
+  [/^@azure\//, /^registry\/storage\/azure/],
+  [/^@google-cloud\//, /^registry\/storage\/gcs/],
+  [/^redis$/, /^registry\/cache\//],
+  [/^re2js$/, /^registry\/(config|oci)\//],
   [/^@kubernetes\/client-node$/, /^operator\/kube\//],
   [/^fastify$/, /^registry\/(app\.ts|http\/)/],
   [/^prom-client$/, /^(registry|operator)\/metrics/],

@@ -123,6 +123,11 @@ export interface AppendOptions extends Cancellable {
   readonly flush?: boolean | undefined;
   /** The same `Upload` will commit next, or nobody: a driver may keep what it holds. */
   readonly last?: boolean | undefined;
+  /**
+   * Where the session will be committed if its bytes turn out right: a driver may assemble them at that place, unseen until
+   * `commit`, and so save a copy. Only a hint: `commit` may name another.
+   */
+  readonly target?: string | undefined;
 }
 
 export interface Store {
