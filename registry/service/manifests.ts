@@ -124,10 +124,10 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
         link(keys.revisionLink(name, digest), digest),
         ...tags.history(name, names, digest),
         ...referrers.entry(name, digest, manifest, push.bytes.length),
+        ...tags.current(name, names, digest),
       ],
       options,
     );
-    if (names.length > 0) await tags.point(name, names, digest, options);
     return names;
   }
 
@@ -155,7 +155,8 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
       }
       // Or it was emptying the folder of a tag that pointed to what it deletes.
       for (const tag of names) {
-        if ((await tags.resolve(name, tag, options)) === undefined) await tags.point(name, [tag], digest, options);
+        if ((await tags.resolve(name, tag, options)) === undefined)
+          await store.putAll(tags.current(name, [tag], digest), options);
       }
     });
     types.set(digest, manifest.mediaType);

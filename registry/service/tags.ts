@@ -27,10 +27,10 @@ export interface Tags {
    * changed, so that callers can keep what they made of it.
    */
   list(name: RepositoryName, request: ListingRequest): Promise<Listing | undefined>;
-  /** History of the tag, to be written before `point`. */
+  /** History of the tags, to be written before `current`. */
   history(name: RepositoryName, tags: readonly Tag[], digest: Digest): readonly Put[];
-  /** The last write of a push: from here on the tag is seen. */
-  point(name: RepositoryName, tags: readonly Tag[], digest: Digest, options: Cancellable): Promise<void>;
+  /** The last writes of a push: from here on the tags are seen. */
+  current(name: RepositoryName, tags: readonly Tag[], digest: Digest): readonly Put[];
   /** Which of a repository's tags point to the digest now. */
   pointingTo(name: RepositoryName, digest: Digest, options: Cancellable): Promise<readonly Tag[]>;
   remove(name: RepositoryName, tag: Tag, options: Cancellable): Promise<boolean>;
@@ -94,11 +94,7 @@ export function createTags(store: Store, links: Links): Tags {
     resolve,
     list,
     history: (name, tags, digest) => tags.map((tag) => link(keys.tagIndex(name, tag, digest), digest)),
-    point: (name, tags, digest, options) =>
-      store.putAll(
-        tags.map((tag) => link(keys.tagCurrent(name, tag), digest)),
-        options,
-      ),
+    current: (name, tags, digest) => tags.map((tag) => ({ ...link(keys.tagCurrent(name, tag), digest), last: true })),
     async pointingTo(name, digest, options) {
       const page = await store.list(keys.tags(name), options);
       const found: Tag[] = [];

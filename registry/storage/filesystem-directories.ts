@@ -77,6 +77,27 @@ export function createDirectories(root: string, sync: SyncCall, near: NearCalls)
     }
   }
 
+  async function exists(directory: string): Promise<boolean> {
+    try {
+      await near.stat(directory);
+      return true;
+    } catch (error) {
+      if (isAbsence(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Makes what is missing, from the top; resolves with the topmost one that it made. */
+  async function makeChain(directory: string): Promise<string | undefined> {
+    const missing: string[] = [];
+    for (let current = directory; !(await exists(current)); current = dirname(current)) missing.push(current);
+    let first: string | undefined;
+    for (const folder of missing.reverse()) {
+      if (await isMade(folder)) first ??= folder;
+    }
+    return first;
+  }
+
   return {
     async make(directory) {
       const first = await makeChain(directory);
@@ -99,27 +120,15 @@ export function createDirectories(root: string, sync: SyncCall, near: NearCalls)
   };
 }
 
-/**
- * Makes a directory and what is missing above it; resolves with the topmost one that it made. Node's own way of doing that
- * never ends where a file system refuses new directories with `ENOENT`, as /proc does.
- */
-async function makeChain(directory: string): Promise<string | undefined> {
-  const isNew = async (): Promise<boolean> => {
-    try {
-      await mkdir(directory, 0o777);
-      return true;
-    } catch (error) {
-      if (codeOf(error) === 'EEXIST') return false;
-      throw error;
-    }
-  };
+/** `false`: somebody else made it meanwhile. */
+async function isMade(directory: string): Promise<boolean> {
   try {
-    return (await isNew()) ? directory : undefined;
+    await mkdir(directory, 0o777);
+    return true;
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT' || dirname(directory) === directory) throw error;
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
   }
-  const first = await makeChain(dirname(directory));
-  return (await isNew()) ? (first ?? directory) : first;
 }
 
 function identity(stats: fs.Stats): string {

@@ -1,7 +1,8 @@
 /**
  * Writing so that it lasts: aside, sync, rename, sync of the folder and of every parent that may be new. All waits that
  * need not follow one another run side by side, since a journalling file system commits them together: however many
- * files and new folders there are, the caller waits for two commits, one before the rename and one after it.
+ * files and new folders there are, the caller waits for two commits, one before the rename and one after it; and for a third
+ * where something has to appear after all else.
  */
 import { constants } from 'node:fs';
 import { copyFile, rename, rmdir, unlink } from 'node:fs/promises';
@@ -17,6 +18,8 @@ import type { Names } from './filesystem-names.ts';
 export interface Placing {
   readonly location: string;
   readonly content: Buffer;
+  /** Named only once those without this mark are durable. Its bytes are written and synced together with theirs. */
+  readonly last?: boolean | undefined;
 }
 
 export interface WriteOptions {
@@ -54,6 +57,8 @@ export function createDurableWriter(
   /** Opens, making parents as often as somebody deletes them. */
   async function openIn(location: string, flags: string): Promise<number> {
     return await retrying(async () => {
+      // Cheaper than an `open` that fails.
+      if (near.isLocal()) await directories.make(dirname(location));
       try {
         return await openFile(location, flags, 0o666);
       } catch (error) {
@@ -65,8 +70,8 @@ export function createDurableWriter(
   }
 
   async function placeOnce(files: readonly Placing[], { durable, signal }: WriteOptions): Promise<void> {
-    const folders = new Set(files.map(({ location }) => dirname(location)));
-    const asides = files.map(({ location, content }) => ({ location, content, temporary: names.aside(location) }));
+    const folders = foldersOf(files);
+    const asides = files.map((file) => ({ ...file, temporary: names.aside(file.location) }));
     const descriptors: number[] = [];
     try {
       await allDone(
@@ -78,14 +83,16 @@ export function createDurableWriter(
       if (durable) work.push(directories.settle(folders));
       await allDone(work);
       signal?.throwIfAborted();
-      await allDone(asides.map(({ temporary, location }) => renameOver(temporary, location)));
+      for (const group of inOrder(asides)) {
+        await allDone(group.map(({ temporary, location }) => renameOver(temporary, location)));
+        if (durable) await directories.sync(foldersOf(group));
+      }
     } catch (error) {
       await Promise.allSettled(asides.map(({ temporary }) => unlink(temporary)));
       throw error;
     } finally {
       await allDone(descriptors.map(async (descriptor) => near.close(descriptor)));
     }
-    if (durable) await directories.sync(folders);
   }
 
   async function fill(descriptor: number, content: Buffer, durable: boolean): Promise<void> {
@@ -146,6 +153,15 @@ export function createDurableWriter(
     create: (location) => openIn(location, 'w'),
   };
 }
+
+const foldersOf = (files: readonly Placing[]): ReadonlySet<string> =>
+  new Set(files.map(({ location }) => dirname(location)));
+
+/** What may appear at once, and behind it what points to it. */
+const inOrder = <T extends Placing>(files: readonly T[]): readonly (readonly T[])[] =>
+  [files.filter(({ last }) => last !== true), files.filter(({ last }) => last === true)].filter(
+    (group) => group.length > 0,
+  );
 
 /** An empty directory in the target's place is damage that a new push repairs; one that holds something is not ours. */
 async function renameOver(source: string, target: string): Promise<void> {

@@ -36,6 +36,8 @@ export function createLocality(root: string): () => boolean {
 
 /** Calls on folders and descriptors that were used a moment ago. */
 export interface NearCalls {
+  /** Whether the calls are answered at once. */
+  isLocal(): boolean;
   stat(path: string): fs.Stats | Promise<fs.Stats>;
   open(path: string): number | Promise<number>;
   close(descriptor: number): void | Promise<void>;
@@ -43,6 +45,7 @@ export interface NearCalls {
 
 export function createNearCalls(isLocal: () => boolean): NearCalls {
   return {
+    isLocal,
     stat: (path) => (isLocal() ? fs.statSync(path) : statPath(path)),
     open: (path) => (isLocal() ? fs.openSync(path, 'r') : openFile(path, 'r')),
     close: (descriptor) => (isLocal() ? fs.closeSync(descriptor) : closeFile(descriptor)),

@@ -95,7 +95,7 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
   };
 
   async function putAll(puts: readonly Put[], options: PutOptions | undefined): Promise<void> {
-    const placings = puts.map(({ path, content }) => ({ location: names.locateTarget(path), content }));
+    const placings = puts.map(({ path, content, last }) => ({ location: names.locateTarget(path), content, last }));
     const write = { durable: options?.durable ?? true, signal: options?.signal };
     const [first] = puts;
     if (first !== undefined) await operate(first.path, () => writer.place(placings, write), options);

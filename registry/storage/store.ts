@@ -86,6 +86,8 @@ export interface PutOptions extends Cancellable {
 export interface Put {
   readonly path: string;
   readonly content: Buffer;
+  /** Appears only once all others of the group, those without this mark, are durable: what points to them. */
+  readonly last?: boolean | undefined;
 }
 
 /**
@@ -153,8 +155,8 @@ export interface Store {
   put(path: string, content: Buffer, options?: PutOptions): Promise<void>;
 
   /**
-   * `put` for several objects. Each is atomic, the group is not: after a crash any subset may be there. All are durable
-   * when it resolves. Cheaper than single puts, since waits for the device are shared.
+   * `put` for several objects. Each is atomic, the group is not: after a crash any subset may be there, but those marked
+   * `last` only with all the others. All are durable when it resolves. Cheaper than single puts, since waits for the device are shared.
    */
   putAll(puts: readonly Put[], options?: PutOptions): Promise<void>;
 

@@ -182,6 +182,27 @@ export const objectCases: readonly Case[] = [
     },
   },
   {
+    name: 'what a group marks as last is never seen before the rest of it, wherever it stands in the list',
+    async run({ store, peer }) {
+      for (let round = 0; round < 10; round++) {
+        const folder = `/round-${round}`;
+        const others = ['b', 'c', 'd/e'].map((name) => `${folder}/${name}`);
+        const content = Buffer.from(folder);
+        const pointer = { path: `${folder}/a`, content, last: true };
+        let isDone = false;
+        const writing = store.putAll([pointer, ...others.map((path) => ({ path, content }))]).finally(() => {
+          isDone = true;
+        });
+        for (let seen = false; !seen; ) {
+          seen = isDone || (await peer.read(pointer.path)) !== undefined;
+          if (seen) for (const path of others) assert.deepEqual(await peer.read(path), content);
+        }
+        await writing;
+        assert.deepEqual(await peer.read(pointer.path), content);
+      }
+    },
+  },
+  {
     name: 'put and putAll without durability are seen by everyone as well',
     async run({ store, peer }) {
       await store.put('/a/object', Buffer.from('1'), { durable: false });
