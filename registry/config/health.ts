@@ -1,7 +1,8 @@
 /** `health`: what the registry looks at to call itself healthy. */
-import { bool, duration, int, refine, type Spec } from './check.ts';
+import { refine, type Spec } from './check.ts';
 import { noEffectYet, section } from './section.ts';
 import type { HealthConfig } from './types.ts';
+import { bool, duration, int } from './values.ts';
 
 const DEFAULT_INTERVAL = 10_000;
 const REMEDY = 'take it out';

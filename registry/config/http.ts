@@ -1,21 +1,9 @@
 /** `http`: where the registry listens, and how it speaks. */
 import { checkAddress, checkHost, checkPrefix } from './address.ts';
-import {
-  below,
-  bool,
-  duration,
-  fault,
-  list,
-  mapOf,
-  oneOf,
-  type Place,
-  refine,
-  type Spec,
-  text,
-  warn,
-} from './check.ts';
+import { below, fault, type Place, refine, type Spec, warn } from './check.ts';
 import { noEffectYet, notSupported, section } from './section.ts';
 import type { HttpConfig } from './types.ts';
+import { bool, duration, list, mapOf, oneOf, text } from './values.ts';
 
 const TLS_REMEDY = 'take it out and end TLS in front of the registry (an Ingress, a load balancer)';
 

@@ -1,6 +1,7 @@
 /** `catalog` and `tags`: how long a page may be. */
-import { below, fault, int, refine } from './check.ts';
+import { below, fault, refine } from './check.ts';
 import { section } from './section.ts';
+import { int } from './values.ts';
 
 const DEFAULT_ENTRIES = 1000;
 

@@ -1,6 +1,7 @@
 /** `log` and the older `loglevel`. */
-import { anything, bool, mapOf, oneOf, optional } from './check.ts';
+import { optional } from './check.ts';
 import { noEffectYet, section } from './section.ts';
+import { anything, bool, mapOf, oneOf } from './values.ts';
 
 const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 

@@ -1,9 +1,10 @@
 /** `storage`: exactly one driver beside a few reserved keys; a bare text (`storage: inmemory`) names a driver without parameters. */
-import { below, bool, childOf, fault, int, type Keys, type Place, refine, type Spec, text } from './check.ts';
+import { below, childOf, fault, type Keys, type Place, refine, type Spec } from './check.ts';
 import { didYouMean } from './nearest.ts';
 import { at, noEffectYet, notSupported, section } from './section.ts';
 import { emptyMapping, isAbsent, type Mapping, type Tree } from './tree.ts';
 import type { DriverConfig, FilesystemConfig, StorageConfig } from './types.ts';
+import { bool, int, text } from './values.ts';
 
 const MIN_THREADS = 25;
 

@@ -1,7 +1,8 @@
 /** `validation`: what a manifest is checked for when it is pushed. */
-import { below, bool, fault, list, oneOf, refine, type Spec, text, warn } from './check.ts';
+import { below, fault, refine, type Spec, warn } from './check.ts';
 import { notSupported, section } from './section.ts';
 import type { Platform, ValidationConfig } from './types.ts';
+import { bool, list, oneOf, text } from './values.ts';
 
 const platform: Spec<Platform> = refine(
   section(
