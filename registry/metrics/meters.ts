@@ -54,8 +54,24 @@ export function cells(type: 'counter' | 'gauge', name: string, help: string): Fa
   };
 }
 
+/** A number that is looked up when somebody asks; `undefined` leaves the metric without a value. */
+export const reading = (
+  type: 'counter' | 'gauge',
+  name: string,
+  help: string,
+  read: () => number | readonly (readonly [Labels, number])[] | undefined,
+): Metric =>
+  described(name, help, type, () => {
+    const found = read();
+    if (found === undefined) return [];
+    return typeof found === 'number'
+      ? [{ labels: {}, value: found }]
+      : found.map(([labels, value]) => ({ labels, value }));
+  });
+
 /** `bounds` are the upper ends of the buckets, ascending; one without end is added. */
 export function histograms(name: string, help: string, bounds: readonly number[]): Family<Distribution> {
+  const ends = [...bounds.map(asGoPrints), '+Inf'];
   const children: { readonly labels: Labels; readonly buckets: Float64Array; readonly sum: Cell }[] = [];
   return {
     child(labels) {
@@ -71,9 +87,18 @@ export function histograms(name: string, help: string, bounds: readonly number[]
       };
     },
     metric: described(name, help, 'histogram', () =>
-      children.flatMap(({ labels, buckets, sum }) => histogramValues(name, labels, buckets, sum.value, bounds)),
+      children.flatMap(({ labels, buckets, sum }) => histogramValues(name, labels, buckets, sum.value, ends)),
     ),
   };
+}
+
+/**
+ * A bound as Go's client library prints it (`1.048576e+06`): Prometheus 2 compares bounds as text, so another spelling
+ * would split one histogram in two while replicas of both programs run.
+ */
+function asGoPrints(bound: number): string {
+  if (Math.abs(bound) < 1e6) return String(bound);
+  return bound.toExponential().replace(/e\+(\d)$/, 'e+0$1');
 }
 
 /** The first bucket that the value fits into. */
@@ -93,15 +118,21 @@ function histogramValues(
   labels: Labels,
   buckets: Float64Array,
   sum: number,
-  bounds: readonly number[],
+  ends: readonly string[],
 ): Value[] {
   let count = 0;
   const values: Value[] = [];
   for (const [index, inBucket] of buckets.entries()) {
     count += inBucket;
-    values.push({ labels: { ...labels, le: bounds[index] ?? '+Inf' }, value: count, metricName: `${name}_bucket` });
+    values.push({ labels: { ...labels, le: ends[index] ?? '+Inf' }, value: count, metricName: `${name}_bucket` });
   }
   values.push({ labels, value: sum, metricName: `${name}_sum` });
   values.push({ labels, value: count, metricName: `${name}_count` });
   return values;
+}
+
+/** Puts a value into a map and gives it back. */
+export function keep<K, V>(map: Map<K, V>, key: K, value: V): V {
+  map.set(key, value);
+  return value;
 }
