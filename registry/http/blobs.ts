@@ -1,11 +1,14 @@
 /** GET, HEAD and DELETE of a blob (end-2, end-10 of the distribution specification). */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import type { Digest } from '../oci/digest.ts';
 import { fault } from '../oci/error.ts';
+import type { RepositoryName } from '../oci/name.ts';
 import type { Blob, Blobs } from '../service/blobs.ts';
 import type { ObjectStream } from '../service/services.ts';
 import type { Answer } from './answer.ts';
 import type { Call, Handler, HttpDependencies } from './call.ts';
+import { clientAddress } from './client-address.ts';
 import { etag, precondition, rangeApplies } from './conditional.ts';
 import { errorAnswer } from './errors.ts';
 import { digestParam, nameParam } from './params.ts';
@@ -23,19 +26,22 @@ export function createBlobHandlers({ services, deleteEnabled }: HttpDependencies
       const blob = await blobs.stat(name, digest, call);
       if (blob === undefined) throw fault('BLOB_UNKNOWN', undefined, digest);
       const headers = { etag: etag(digest), 'docker-content-digest': digest, 'cache-control': 'max-age=31536000' };
-      const { headers: asked } = call.raw;
+      const { headers: asked, method } = call.raw;
       const refused = precondition(asked, digest);
       if (refused !== undefined) return { status: refused, headers };
+      const location = method === 'HEAD' ? undefined : await redirectUrl(blobs, call, name, blob);
+      if (location !== undefined) return redirect(location, digest);
+      const source = { blobs, call, name, blob };
       const spans = rangeApplies(asked, digest) ? parseRange(asked.range, blob.size) : undefined;
       const served = { ...headers, 'content-type': octets, 'accept-ranges': 'bytes' };
-      if (spans === undefined || call.raw.method === 'HEAD') return whole(blobs, call, blob, served);
+      if (spans === undefined || method === 'HEAD') return whole(source, served);
       const [only, ...others] = spans;
       if (only === undefined) {
         return errorAnswer(fault('RANGE_INVALID', `the blob has ${blob.size} bytes`), {
           'content-range': `bytes */${blob.size}`,
         });
       }
-      return others.length === 0 ? part(blobs, call, blob, only, served) : parts(blobs, call, blob, spans, served);
+      return others.length === 0 ? part(source, only, served) : parts(source, spans, served);
     },
 
     async remove(call) {
@@ -48,34 +54,53 @@ export function createBlobHandlers({ services, deleteEnabled }: HttpDependencies
   };
 }
 
-type Headers = Readonly<Record<string, string>>;
+const redirectUrl = (blobs: Blobs, { raw, signal }: Call, name: RepositoryName, blob: Blob) =>
+  blobs.redirectUrl(name, blob, { signal, client: clientAddress(raw) });
 
-async function whole(blobs: Blobs, call: Call, blob: Blob, headers: Headers): Promise<Answer> {
-  const sized = { ...headers, 'content-length': blob.size };
-  if (call.raw.method === 'HEAD' || blob.size === 0) return { status: 200, headers: sized };
-  const small = await blobs.small(blob, call);
-  if (small !== undefined) return { status: 200, headers, body: small };
-  return { status: 200, headers: sized, body: await opened(blobs, call, blob, { first: 0, last: blob.size - 1 }) };
+/** `Range` is for the store to honour. The URL may be good for minutes only, so the blob's own Cache-Control would be a lie. */
+const redirect = (location: string, digest: Digest): Answer => ({
+  status: 307,
+  headers: { location, 'docker-content-digest': digest, etag: etag(digest), 'cache-control': 'no-store' },
+});
+
+/** A blob that the client may have, and the request for it. */
+interface Source {
+  readonly blobs: Blobs;
+  readonly call: Call;
+  readonly name: RepositoryName;
+  readonly blob: Blob;
 }
 
-async function part(blobs: Blobs, call: Call, blob: Blob, span: Span, headers: Headers): Promise<Answer> {
+type Headers = Readonly<Record<string, string>>;
+
+async function whole(source: Source, headers: Headers): Promise<Answer> {
+  const { blobs, call, name, blob } = source;
+  const sized = { ...headers, 'content-length': blob.size };
+  if (call.raw.method === 'HEAD' || blob.size === 0) return { status: 200, headers: sized };
+  const small = await blobs.small(name, blob, call);
+  if (small !== undefined) return { status: 200, headers, body: small };
+  return { status: 200, headers: sized, body: await opened(source, { first: 0, last: blob.size - 1 }) };
+}
+
+async function part(source: Source, span: Span, headers: Headers): Promise<Answer> {
   return {
     status: 206,
     headers: {
       ...headers,
       'content-length': span.last - span.first + 1,
-      'content-range': `bytes ${span.first}-${span.last}/${blob.size}`,
+      'content-range': `bytes ${span.first}-${span.last}/${source.blob.size}`,
     },
-    body: await opened(blobs, call, blob, span),
+    body: await opened(source, span),
   };
 }
 
 /** Several spans: RFC 9110 section 14.6, `multipart/byteranges`. */
-function parts(blobs: Blobs, call: Call, blob: Blob, spans: readonly Span[], headers: Headers): Answer {
+function parts(source: Source, spans: readonly Span[], headers: Headers): Answer {
+  const { size } = source.blob;
   const boundary = randomBytes(24).toString('hex');
   const heads = spans.map(
     ({ first, last }) =>
-      `--${boundary}\r\nContent-Type: ${octets}\r\nContent-Range: bytes ${first}-${last}/${blob.size}\r\n\r\n`,
+      `--${boundary}\r\nContent-Type: ${octets}\r\nContent-Range: bytes ${first}-${last}/${size}\r\n\r\n`,
   );
   const tail = `--${boundary}--\r\n`;
   const length = spans.reduce(
@@ -85,7 +110,7 @@ function parts(blobs: Blobs, call: Call, blob: Blob, spans: readonly Span[], hea
   async function* body(): AsyncGenerator<Buffer | string> {
     for (const [at, span] of spans.entries()) {
       yield heads[at] ?? '';
-      yield* await opened(blobs, call, blob, span);
+      yield* await opened(source, span);
       yield '\r\n';
     }
     yield tail;
@@ -97,8 +122,8 @@ function parts(blobs: Blobs, call: Call, blob: Blob, spans: readonly Span[], hea
   };
 }
 
-async function opened(blobs: Blobs, call: Call, blob: Blob, { first, last }: Span): Promise<ObjectStream> {
-  const stream = await blobs.open(blob, { start: first, end: last + 1 }, call);
+async function opened({ blobs, call, name, blob }: Source, { first, last }: Span): Promise<ObjectStream> {
+  const stream = await blobs.open(name, blob, { start: first, end: last + 1 }, call);
   if (stream === undefined) throw fault('BLOB_UNKNOWN', undefined, blob.digest);
   return stream;
 }

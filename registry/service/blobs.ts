@@ -1,13 +1,12 @@
-/**
- * Blobs of a repository: a layer link makes content a member, the bytes lie once for all repositories. Both are looked at
- * on every request, since other processes and garbage collection delete behind our back.
- */
-import { algorithmOf, canonical, type Digest } from '../oci/digest.ts';
+/** Blobs of a repository: found by `lookup.ts`, read, mounted, and taken out of the repository again. */
+import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
-import type { ByteRange, Cancellable, ObjectStream, Store } from '../storage/store.ts';
+import type { ByteRange, Cancellable, ObjectStream, RedirectOptions, Store } from '../storage/store.ts';
 import type { Content } from './content.ts';
+import type { Descriptors } from './descriptors.ts';
 import * as keys from './keys.ts';
-import { type Links, link } from './links.ts';
+import { link } from './links.ts';
+import type { BlobLookup } from './lookup.ts';
 import type { Places } from './places.ts';
 
 export interface Blob {
@@ -22,9 +21,11 @@ export interface Blob {
 export interface Blobs {
   stat(name: RepositoryName, digest: Digest, options: Cancellable): Promise<Blob | undefined>;
   /** Bytes kept in memory, or read into it when the blob is small; `undefined`: stream it. */
-  small(blob: Blob, options: Cancellable): Promise<Buffer | undefined>;
+  small(name: RepositoryName, blob: Blob, options: Cancellable): Promise<Buffer | undefined>;
   /** `undefined` if the bytes vanished since `stat`. */
-  open(blob: Blob, range: ByteRange, options: Cancellable): Promise<ObjectStream | undefined>;
+  open(name: RepositoryName, blob: Blob, range: ByteRange, options: Cancellable): Promise<ObjectStream | undefined>;
+  /** Where the client may fetch the bytes itself; `undefined`: nowhere but here. */
+  redirectUrl(name: RepositoryName, blob: Blob, options: RedirectOptions): Promise<string | undefined>;
   /** Makes the blob of `from` (or, without it, of any repository known to have it) a member of `name`. */
   mount(
     name: RepositoryName,
@@ -38,47 +39,42 @@ export interface Blobs {
 
 export interface BlobsDependencies {
   readonly store: Store;
-  readonly links: Links;
+  readonly lookup: BlobLookup;
+  readonly descriptors: Descriptors;
   readonly content: Content;
   readonly places: Places;
+  /** Whether clients may be sent to the store (`storage.redirect.disable`). */
+  readonly redirects: boolean;
 }
 
-export function createBlobs({ store, links, content, places }: BlobsDependencies): Blobs {
-  async function sizeOf(stored: Digest, options: Cancellable): Promise<number | undefined> {
-    const stat = await store.stat(keys.blobData(stored), options);
-    return stat === undefined || stat.isDirectory ? undefined : stat.size;
-  }
+export function createBlobs(dependencies: BlobsDependencies): Blobs {
+  const { store, lookup, descriptors, content, places, redirects } = dependencies;
 
-  async function stat(name: RepositoryName, digest: Digest, options: Cancellable): Promise<Blob | undefined> {
-    const path = keys.layerLink(name, digest);
-    if (algorithmOf(digest) !== canonical) {
-      const stored = await links.resolve(path, options);
-      const size = stored === undefined ? undefined : await sizeOf(stored, options);
-      return stored === undefined || size === undefined ? undefined : { digest, stored, size };
-    }
-    // Both looks at once: a canonical link points to itself unless it is damaged.
-    const [stored, size] = await Promise.all([links.resolve(path, options), sizeOf(digest, options)]);
-    return stored !== digest || size === undefined ? undefined : { digest, stored, size };
-  }
-
-  async function mountFrom(name: RepositoryName, digest: Digest, from: RepositoryName, options: Cancellable) {
-    const blob = await stat(from, digest, options);
+  async function mountFrom(name: RepositoryName, digest: Digest, from: RepositoryName, { signal }: Cancellable) {
+    const blob = await lookup(from, digest, { signal, confirm: true });
     if (blob === undefined) return undefined;
     const targets = blob.stored === digest ? [digest] : [blob.stored, digest];
     await store.putAll(
       targets.map((member) => link(keys.layerLink(name, member), blob.stored)),
-      options,
+      { signal },
     );
-    await places.note(digest, name, options);
+    descriptors.note(name, blob);
+    await places.note(digest, name, { signal });
     return blob;
   }
 
   return {
-    stat,
-    small: async (blob, options) =>
+    stat: (name, digest, { signal }) => lookup(name, digest, { signal, confirm: false }),
+    small: async (_name, blob, options) =>
       content.kept(blob.stored) ??
       (blob.size <= content.largest ? content.read(blob.stored, blob.size, options) : undefined),
-    open: (blob, range, options) => store.open(keys.blobData(blob.stored), range, options),
+    async open(_name, blob, range, options) {
+      const stream = await store.open(keys.blobData(blob.stored), range, options);
+      if (stream === undefined) await descriptors.clear([{ digest: blob.stored }]);
+      return stream;
+    },
+    redirectUrl: async (_name, blob, options) =>
+      redirects ? store.redirectUrl(keys.blobData(blob.stored), 'GET', options) : undefined,
     async mount(name, digest, from, options) {
       for (const place of from === undefined ? await places.of(digest, options) : [from]) {
         const blob = await mountFrom(name, digest, place, options);
@@ -86,6 +82,15 @@ export function createBlobs({ store, links, content, places }: BlobsDependencies
       }
       return undefined;
     },
-    remove: (name, digest, options) => store.delete(keys.layerLink(name, digest), options),
+    async remove(name, digest, options) {
+      const forgotten = [{ name, digest }];
+      await descriptors.clear(forgotten);
+      try {
+        return await store.delete(keys.layerLink(name, digest), options);
+      } finally {
+        // Again: a replica that read the link just before may have told of the membership since.
+        await descriptors.clear(forgotten);
+      }
+    },
   };
 }

@@ -13,6 +13,7 @@ import type { RepositoryName, Tag } from '../oci/name.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 import type { Catalog } from './catalog.ts';
 import type { Content } from './content.ts';
+import type { Descriptors } from './descriptors.ts';
 import * as keys from './keys.ts';
 import { maxManifestSize } from './limits.ts';
 import { type Links, link } from './links.ts';
@@ -56,6 +57,7 @@ export interface ManifestsDependencies {
   readonly store: Store;
   readonly links: Links;
   readonly content: Content;
+  readonly descriptors: Descriptors;
   readonly locks: Locks;
   readonly tags: Tags;
   readonly references: References;
@@ -69,7 +71,7 @@ const largeSize = 256 * 1024;
 const largeAtOnce = 4;
 
 export function createManifests(dependencies: ManifestsDependencies): Manifests {
-  const { store, links, content, locks, tags, references, referrers, catalog, log } = dependencies;
+  const { store, links, content, descriptors, locks, tags, references, referrers, catalog, log } = dependencies;
   const types = new LRUCache<Digest, ManifestMediaType>({ max: 50_000 });
   /** Where a tag pointed last: lets both links be looked at in one go. Never believed without them. */
   const guesses = new LRUCache<string, Digest>({ max: 50_000 });
@@ -177,7 +179,11 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
   async function removeDigest(name: RepositoryName, digest: Digest, options: Cancellable): Promise<boolean> {
     if (!(await isRevision(name, digest, options))) return false;
     await removeTags(name, digest, options);
-    const removed = await store.delete(keys.revision(name, digest), options);
+    // Distribution beside us believes what a shared cache says of manifests too.
+    await descriptors.clear([{ name, digest }]);
+    const removed = await store
+      .delete(keys.revision(name, digest), options)
+      .finally(() => descriptors.clear([{ name, digest }]));
     // A push elsewhere may have set a tag on it since.
     await removeTags(name, digest, options);
     return removed;

@@ -7,9 +7,9 @@ import { type Fault, RegistryError } from '../oci/error.ts';
 import type { Descriptor, Manifest } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
-import type { Blobs } from './blobs.ts';
 import * as keys from './keys.ts';
 import type { Links } from './links.ts';
+import type { BlobLookup } from './lookup.ts';
 import { eachLimited } from './parallel.ts';
 
 export interface Platform {
@@ -31,14 +31,14 @@ export interface References {
 export interface ReferencesDependencies {
   readonly store: Store;
   readonly links: Links;
-  readonly blobs: Blobs;
+  readonly lookup: BlobLookup;
   readonly policy: ReferencesPolicy;
 }
 
-export function createReferences({ store, links, blobs, policy }: ReferencesDependencies): References {
-  async function hasBlob(name: RepositoryName, text: string, options: Cancellable): Promise<boolean> {
+export function createReferences({ store, links, lookup, policy }: ReferencesDependencies): References {
+  async function hasBlob(name: RepositoryName, text: string, { signal }: Cancellable): Promise<boolean> {
     const digest = parseDigest(text);
-    return digest !== undefined && (await blobs.stat(name, digest, options)) !== undefined;
+    return digest !== undefined && (await lookup(name, digest, { signal, confirm: true })) !== undefined;
   }
 
   async function hasManifest(name: RepositoryName, text: string, options: Cancellable): Promise<boolean> {

@@ -4,8 +4,10 @@ import type { Store } from '../storage/store.ts';
 import { type Blobs, createBlobs } from './blobs.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
 import { type ContentLimits, createContent } from './content.ts';
+import { type Descriptors, noDescriptors } from './descriptors.ts';
 import { createLinks } from './links.ts';
 import { createLocks } from './locks.ts';
+import { type BlobLookup, createBlobLookup } from './lookup.ts';
 import { createManifests, type Manifests } from './manifests.ts';
 import { createPlaces } from './places.ts';
 import { createReferences, type ReferencesPolicy } from './references.ts';
@@ -29,6 +31,12 @@ export interface ServicesDependencies {
   readonly log: Logger;
   readonly policy: ReferencesPolicy;
   readonly contentLimits: ContentLimits;
+  /** Default: nothing is remembered. */
+  readonly descriptors?: Descriptors | undefined;
+  /** Whether clients are sent to the store for blobs, where it has URLs. Default `false`. */
+  readonly redirects?: boolean | undefined;
+  /** Stands around every question whether a repository has a blob, those of pushes too. */
+  readonly blobAccess?: ((lookup: BlobLookup) => BlobLookup) | undefined;
   /** A fresh UUID. */
   readonly newId: () => string;
   readonly now: () => Date;
@@ -38,16 +46,29 @@ export interface ServicesDependencies {
 
 export function createServices(dependencies: ServicesDependencies): Services {
   const { store, log, policy, contentLimits, newId, now, clock } = dependencies;
+  const { descriptors = noDescriptors, redirects = false, blobAccess = (lookup) => lookup } = dependencies;
   const links = createLinks(store, log);
   const locks = createLocks();
   const places = createPlaces(store, log);
   const content = createContent(store, contentLimits, log);
   const catalog = createCatalog(store, clock);
   const tags = createTags(store, links);
-  const blobs = createBlobs({ store, links, content, places });
-  const references = createReferences({ store, links, blobs, policy });
+  const lookup = blobAccess(createBlobLookup({ store, links, descriptors }));
+  const blobs = createBlobs({ store, lookup, descriptors, content, places, redirects });
+  const references = createReferences({ store, links, lookup, policy });
   const referrers = createReferrers({ store, links, content });
-  const manifests = createManifests({ store, links, content, locks, tags, references, referrers, catalog, log });
-  const uploads = createUploads({ store, places, newId, now });
+  const manifests = createManifests({
+    store,
+    links,
+    content,
+    descriptors,
+    locks,
+    tags,
+    references,
+    referrers,
+    catalog,
+    log,
+  });
+  const uploads = createUploads({ store, places, descriptors, newId, now });
   return { blobs, uploads, manifests, tags, catalog, referrers };
 }

@@ -8,6 +8,7 @@ import { type Algorithm, algorithmOf, canonical, type Digest } from '../oci/dige
 import { fault, type RegistryError } from '../oci/error.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import { type AppendOptions, type Cancellable, type Store, StoreError, type Upload } from '../storage/store.ts';
+import type { Descriptors } from './descriptors.ts';
 import { unlessGone } from './faults.ts';
 import * as keys from './keys.ts';
 import { link } from './links.ts';
@@ -43,6 +44,7 @@ export interface Uploads {
 export interface UploadsDependencies {
   readonly store: Store;
   readonly places: Places;
+  readonly descriptors: Descriptors;
   readonly newId: () => string;
   readonly now: () => Date;
 }
@@ -53,7 +55,7 @@ const outOfPlace = (offset: number): RegistryError =>
 /** Running hashes kept; the least used is dropped, and its upload read back at commit. */
 const maxRunning = 4096;
 
-export function createUploads({ store, places, newId, now }: UploadsDependencies): Uploads {
+export function createUploads({ store, places, descriptors, newId, now }: UploadsDependencies): Uploads {
   const running = new LRUCache<string, Progress>({ max: maxRunning });
 
   const session = (name: RepositoryName, id: string): Upload => store.resumeUpload(keys.uploadData(name, id));
@@ -146,6 +148,7 @@ export function createUploads({ store, places, newId, now }: UploadsDependencies
       store.putAll(links, options),
       ...members.map((member) => places.note(member, name, options)),
     ]);
+    descriptors.note(name, { digest, stored, size: state.size });
   }
 
   return {

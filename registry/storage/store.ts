@@ -73,6 +73,11 @@ export interface ObjectStream extends Readable {
   readonly sendTo?: (target: Writable) => Promise<void>;
 }
 
+export interface RedirectOptions extends Cancellable {
+  /** The client's IP address, for URLs that depend on where it is. */
+  readonly client?: string | undefined;
+}
+
 /** What a commit or a put may do about a target that is already there. */
 export interface PutOptions extends Cancellable {
   /**
@@ -177,7 +182,7 @@ export interface Store {
   delete(path: string, options?: PutOptions): Promise<boolean>;
 
   /** A URL at which a client can fetch the object itself; `undefined` where the driver has none. */
-  redirectUrl(path: string, method: 'GET' | 'HEAD', options?: Cancellable): Promise<string | undefined>;
+  redirectUrl(path: string, method: 'GET' | 'HEAD', options?: RedirectOptions): Promise<string | undefined>;
 
   /** Begins a session at `path` (an existing object there is replaced by an empty one). Survives kill -9, not power loss. */
   beginUpload(path: string, options?: Cancellable): Promise<Upload>;
