@@ -25,8 +25,8 @@ export type Shape =
   /** Any map, list or scalar. */
   | { readonly kind: 'any' }
   | { readonly kind: 'list'; readonly of: Shape }
-  /** Fixed names, upper case; others are warned about. */
-  | { readonly kind: 'section'; readonly keys: Keys }
+  /** Fixed names, upper case; others are warned about. `inline`: a further level that stands for the section itself. */
+  | { readonly kind: 'section'; readonly keys: Keys; readonly inline?: string | undefined }
   /** Any name, in any case; those in `keys` have a shape of their own. `bare`: a text stands for a map of that one key. */
   | { readonly kind: 'map'; readonly keys: Keys; readonly of: Shape; readonly bare: boolean };
 
@@ -36,6 +36,8 @@ export interface About {
   readonly doc: string;
   /** The name of the level in `REGISTRY_*`, where it is not the key in upper case. */
   readonly env?: string | undefined;
+  /** Never shown, whatever prints a configuration. */
+  readonly secret?: boolean | undefined;
 }
 
 export interface Spec<T> extends About {
@@ -46,6 +48,8 @@ export interface Spec<T> extends About {
   readonly shape: Shape;
   /** Known, but nothing is done with it in this version. */
   readonly unbuilt?: 'warning' | 'fault' | undefined;
+  /** The key whose older name this is. */
+  readonly olderNameOf?: string | undefined;
   read(place: Place): T;
 }
 
@@ -74,10 +78,14 @@ export const childOf = (place: Place, key: string, tree: Tree | undefined): Plac
 export function below(place: Place, ...names: readonly string[]): Place {
   let found = place;
   for (const name of names) {
-    const tree = found.tree?.kind === 'mapping' ? found.tree.entries.get(name) : undefined;
-    found = childOf(found, name, tree);
+    found = childOf(found, name, at(found.tree, name));
   }
   return found;
+}
+
+function at(tree: Tree | undefined, name: string): Tree | undefined {
+  if (tree?.kind === 'mapping') return tree.entries.get(name);
+  return tree?.kind === 'sequence' ? tree.items[Number(name)] : undefined;
 }
 
 /** What stands there, for a message. */

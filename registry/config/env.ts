@@ -78,7 +78,9 @@ function put(node: Tree | undefined, shape: Shape, pieces: readonly string[], va
     case 'scalar':
       return ignore(variable, 'its key takes a single value', 'take it out');
     case 'section':
-      return putInSection(node, shape.keys, piece, rest, variable);
+      return piece === shape.inline && !Object.keys(shape.keys).some((key) => key.toUpperCase() === piece)
+        ? putInline(node, shape, rest, variable)
+        : putInSection(node, shape.keys, piece, rest, variable);
     case 'list':
       return putInList(node, shape.of, piece, rest, variable);
     case 'map':
@@ -107,6 +109,22 @@ function putInSection(
     return ignore(variable, 'no such key', didYouMean(variable.name, names, 'take it out'));
   }
   return putInEntry(node, key, spec.shape, rest, variable);
+}
+
+/** A level that stands for the section itself: `REGISTRY_REDIS_OPTIONS_DB` is `REGISTRY_REDIS_DB`; a whole map is laid over. */
+function putInline(
+  node: Tree | undefined,
+  shape: Shape,
+  rest: readonly string[],
+  variable: Variable,
+): Tree | undefined {
+  if (rest.length > 0) return put(node, shape, rest, variable);
+  const parent: Tree = node === undefined || isAbsent(node) ? emptyMapping(variable.name) : node;
+  const value = readValue(variable, shape);
+  if (value === undefined) return undefined;
+  if (value.kind !== 'mapping' || parent.kind !== 'mapping') return ignore(variable, 'it holds no map', 'write a map');
+  for (const [key, tree] of value.entries) parent.entries.set(key, tree);
+  return parent;
 }
 
 function putInMap(

@@ -1,9 +1,10 @@
 /** `http`: where the registry listens, and how it speaks. */
 import { checkAddress, checkHost, checkPrefix } from './address.ts';
 import { below, fault, type Place, refine, type Spec, warn } from './check.ts';
+import { checkHeaders, headers } from './headers.ts';
 import { noEffectYet, notSupported, section } from './section.ts';
 import type { HttpConfig } from './types.ts';
-import { bool, duration, list, mapOf, oneOf, text } from './values.ts';
+import { bool, duration, oneOf, text } from './values.ts';
 
 const TLS_REMEDY = 'take it out and end TLS in front of the registry (an Ingress, a load balancer)';
 
@@ -41,9 +42,7 @@ const keys = {
     example: 'a long random text',
     doc: 'Key that signs the state of uploads; the same on every replica. Empty: made up at start.',
   }),
-  headers: mapOf(list(text({ default: '', example: 'nosniff', doc: '' }), { doc: '', example: '[nosniff]' }), {
-    doc: 'Added to every answer.',
-  }),
+  headers: headers('Added to every answer.'),
   draintimeout: duration({
     default: 0,
     doc: 'How long running requests may take after SIGTERM. 0: none at all. A bare integer means nanoseconds.',
@@ -103,17 +102,4 @@ function checkMetricsPath(
     warn(place, 'metrics are served on the debug address, and there is none', 'write http.debug.addr, such as ":5001"');
   }
   return path;
-}
-
-/** RFC 9110 §5.1 and §5.5: a name is a token, a value has no control characters. */
-function checkHeaders(headers: Readonly<Record<string, readonly string[]>>, place: Place): void {
-  for (const [name, values] of Object.entries(headers)) {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
-      fault(below(place, name), 'no name of a header', 'use letters, digits and -');
-    }
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
-    if (values.some((value) => /[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value))) {
-      fault(below(place, name), 'a value of a header has one line and no control characters', 'take them out');
-    }
-  }
 }

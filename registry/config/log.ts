@@ -18,7 +18,7 @@ export const log = section(
       { doc: "The access log, in Apache's combined format." },
     ),
     hooks: noEffectYet({ doc: 'Log lines by mail.', remedy: 'take it out, or collect the log of the Pod' }),
-    reportcaller: noEffectYet({ doc: 'Adds file and function to every line.', remedy: 'take it out' }),
+    reportcaller: bool({ default: false, doc: 'Adds file and function to every line.' }),
   },
   { doc: "The application's log, on standard error." },
 );

@@ -39,25 +39,8 @@ export const auth: Spec<undefined> = {
   },
 };
 
-const isEnabled = (entry: unknown): boolean => at(entry, 'disabled') !== true;
-
-/** Entries with `disabled: true` ask for nothing. */
-export const middleware = notSupported({
-  doc: 'Wrappers around registry, repository and storage.',
-  remedy: 'take it out, or write disabled: true on each entry',
-  asks: (value) =>
-    typeof value === 'object' && value !== null
-      ? Object.values(value).some((entries) => entries !== null && Object.values(entries as object).some(isEnabled))
-      : value !== '',
-});
-
 export const proxy = notSupported({
   doc: 'A pull-through cache.',
   remedy: 'take remoteurl out',
   asks: (value) => (at(value, 'remoteurl') ?? '') !== '' || typeof value !== 'object',
-});
-
-export const policy = notSupported({
-  doc: 'Which classes of repositories may be pushed.',
-  remedy: 'take it out',
 });

@@ -1,13 +1,18 @@
 /** The file and the environment, read into one frozen `Config`, or one error with all that is wrong. */
 import { childOf, type Keys, type Report } from './check.ts';
+import { compatibility } from './compatibility.ts';
+import { checkTogether } from './contradictions.ts';
 import { applyEnvironment, type Environment } from './env.ts';
 import { health } from './health.ts';
 import { http } from './http.ts';
-import { compatibility, notifications, redis, reporting } from './later.ts';
+import { notifications, reporting } from './later.ts';
 import { catalog, tags } from './listings.ts';
 import { log, loglevel } from './log.ts';
+import { type Extensions, middleware } from './middleware.ts';
+import { policy } from './policy.ts';
 import { ConfigError, type Problem, type Warning } from './problem.ts';
-import { auth, middleware, policy, proxy } from './protection.ts';
+import { auth, proxy } from './protection.ts';
+import { redis } from './redis.ts';
 import { warnUnknown } from './section.ts';
 import { storage } from './storage.ts';
 import { isAbsent, type Mapping, parseTree, type Tree, YamlFault } from './tree.ts';
@@ -21,6 +26,8 @@ export interface ConfigSource {
   /** Its path, for messages. */
   readonly path: string;
   readonly env: Environment;
+  /** Middleware that the program knows beside that of the storage; none if left out. */
+  readonly extensions?: Extensions;
 }
 
 /** Every key of the file at its top, in the order of the documentation. */
@@ -35,7 +42,7 @@ export const rootKeys = {
   tags,
   validation,
   auth,
-  middleware,
+  middleware: middleware({ registry: [], repository: [] }),
   proxy,
   policy,
   notifications,
@@ -55,7 +62,7 @@ export function readConfig(source: ConfigSource): { readonly config: Config; rea
   // The version is the file's own: a variable can't make a file of another version one of ours.
   version.read({ path: 'version', tree: root.entries.get('version'), report });
   applyEnvironment(root, { kind: 'section', keys: rootKeys }, source.env, report);
-  const config = readSections(root, report);
+  const config = readSections(root, report, source.extensions);
   if (report.faults.length > 0) throw new ConfigError(source.path, distinct(report.faults));
   return { config: deepFreeze(config), warnings: distinct(report.warnings) };
 }
@@ -91,7 +98,7 @@ function parseFile(source: ConfigSource, report: Report): Mapping | undefined {
   return undefined;
 }
 
-function readSections(root: Mapping, report: Report): Config {
+function readSections(root: Mapping, report: Report, extensions: Extensions | undefined): Config {
   const at = (key: string) => childOf({ path: '', tree: root, report }, key, root.entries.get(key));
   const written = log.read(at('log'));
   const older = loglevel.read(at('loglevel'));
@@ -104,8 +111,13 @@ function readSections(root: Mapping, report: Report): Config {
     catalog: catalog.read(at('catalog')),
     tags: tags.read(at('tags')),
     validation: validation.read(at('validation')),
+    redis: redis.read(at('redis')),
+    middleware: (extensions === undefined ? rootKeys.middleware : middleware(extensions)).read(at('middleware')),
+    compatibility: compatibility.read(at('compatibility')),
+    policy: policy.read(at('policy')),
   };
-  const unbuilt = { auth, middleware, proxy, policy, notifications, redis, reporting, compatibility };
+  checkTogether(config, { path: '', tree: root, report });
+  const unbuilt = { auth, proxy, notifications, reporting };
   for (const [key, spec] of Object.entries(unbuilt)) spec.read(at(key));
   warnUnknown({ path: '', tree: root, report }, root.entries as ReadonlyMap<string, Tree>, Object.keys(rootKeys));
   return config;

@@ -16,24 +16,64 @@ export type Values<K extends Keys> = {
 interface SectionAbout extends About {
   /** Go keeps it as an untyped map, so that its `REGISTRY_*` names match in any case. */
   readonly untyped?: boolean;
+  /** A level that `REGISTRY_*` names may have and that stands for this section itself. */
+  readonly inline?: string;
+  /** Older names of keys: still read, unless the newer name is there too, and warned about. */
+  readonly older?: Readonly<Record<string, string>>;
 }
 
-export const section = <K extends Keys>(keys: K, about: SectionAbout): Spec<Values<K>> => ({
-  ...about,
-  type: 'map',
-  default: '',
-  shape: about.untyped === true ? { kind: 'map', keys, of: { kind: 'any' }, bare: false } : { kind: 'section', keys },
-  read(place) {
-    const entries = asMapping(place)?.entries ?? new Map<string, Tree>();
-    const values: Record<string, unknown> = {};
-    for (const [name, spec] of Object.entries(keys)) {
-      const value = spec.read(childOf(place, name, entries.get(name)));
-      if (spec.unbuilt === undefined) values[name] = value;
-    }
-    warnUnknown(place, entries, Object.keys(keys));
-    return values as Values<K>;
-  },
-});
+export const section = <K extends Keys>(keys: K, about: SectionAbout): Spec<Values<K>> => {
+  const { untyped, inline, older = {}, ...rest } = about;
+  const known: Keys = { ...keys, ...olderNames(keys, older) };
+  return {
+    ...rest,
+    type: 'map',
+    default: '',
+    shape:
+      untyped === true
+        ? { kind: 'map', keys: known, of: { kind: 'any' }, bare: false }
+        : { kind: 'section', keys: known, inline },
+    read(place) {
+      const entries = asMapping(place)?.entries ?? new Map<string, Tree>();
+      const values: Record<string, unknown> = {};
+      for (const [name, spec] of Object.entries(keys)) {
+        const value = spec.read(placeOf(place, name, entries, older));
+        if (spec.unbuilt === undefined) values[name] = value;
+      }
+      warnUnknown(place, entries, Object.keys(known));
+      return values as Values<K>;
+    },
+  };
+};
+
+function olderNames(keys: Keys, older: Readonly<Record<string, string>>): Keys {
+  const found: Record<string, Spec<unknown>> = {};
+  for (const [old, name] of Object.entries(older)) {
+    const spec = keys[name];
+    if (spec !== undefined) found[old] = { ...spec, doc: `Older name of \`${name}\`.`, default: '', olderNameOf: name };
+  }
+  return found;
+}
+
+/** Where the key is written: under its name, or under an older one. */
+function placeOf(
+  place: Place,
+  name: string,
+  entries: ReadonlyMap<string, Tree>,
+  older: Readonly<Record<string, string>>,
+): Place {
+  let found = childOf(place, name, entries.get(name));
+  for (const old of Object.keys(older).filter((candidate) => older[candidate] === name)) {
+    const tree = entries.get(old);
+    if (tree === undefined || isAbsent(tree)) continue;
+    const at = childOf(place, old, tree);
+    if (isAbsent(found.tree)) {
+      found = at;
+      warn(at, `an older name of ${name}`, `write ${name}`);
+    } else warn(at, `ignored, since ${name} is written too`, 'take it out');
+  }
+  return found;
+}
 
 export function warnUnknown(place: Place, entries: ReadonlyMap<string, Tree>, known: readonly string[]): void {
   for (const [name, tree] of entries) {
@@ -69,8 +109,23 @@ const unbuilt = (severity: 'warning' | 'fault', about: UnbuiltAbout): Unbuilt =>
   },
 });
 
+/** A key that other versions act on and this one has no use for: checked as they do, and warned about when it asks for something. */
+export const withoutEffect = <T>(spec: Spec<T>, remedy: string): Unbuilt => ({
+  ...spec,
+  unbuilt: 'warning',
+  read(place) {
+    const { tree } = place;
+    if (tree === undefined || isAbsent(tree)) return undefined;
+    const { length } = place.report.faults;
+    spec.read(place);
+    const isFaulty = place.report.faults.length > length;
+    if (!isFaulty && saysSomething(plain(tree))) warn(place, 'has no effect in this registry', remedy);
+    return undefined;
+  },
+});
+
 /** Anything but nothing, `false` and empty texts, lists and maps, all the way down. */
-function saysSomething(value: unknown): boolean {
+export function saysSomething(value: unknown): boolean {
   if (value === undefined || value === null || value === false || value === '') return false;
   return typeof value === 'object' ? Object.values(value).some(saysSomething) : true;
 }

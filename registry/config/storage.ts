@@ -1,61 +1,14 @@
 /** `storage`: exactly one driver beside a few reserved keys; a bare text (`storage: inmemory`) names a driver without parameters. */
-import { below, childOf, fault, type Keys, type Place, refine, type Spec } from './check.ts';
+import { availableParallelism } from 'node:os';
+import { cache } from './cache.ts';
+import { childOf, fault, type Keys, type Place, type Spec } from './check.ts';
+import { drivers, droppedDrivers } from './drivers.ts';
+import { maintenance } from './maintenance.ts';
 import { didYouMean } from './nearest.ts';
-import { at, noEffectYet, notSupported, section } from './section.ts';
+import { section } from './section.ts';
 import { emptyMapping, isAbsent, type Mapping, type Tree } from './tree.ts';
-import type { DriverConfig, FilesystemConfig, StorageConfig } from './types.ts';
-import { bool, int, text } from './values.ts';
-
-const MIN_THREADS = 25;
-
-const filesystem: Spec<FilesystemConfig> = refine(
-  section(
-    {
-      rootdirectory: text({
-        default: '/var/lib/registry',
-        example: '/var/lib/registry',
-        doc: 'The folder that holds everything.',
-      }),
-      maxthreads: int({
-        default: 100,
-        min: 0,
-        doc: `How many file operations may be under way at once; at least ${MIN_THREADS} are always allowed.`,
-      }),
-    },
-    { doc: 'Files below one folder.', untyped: true },
-  ),
-  (value, place) => {
-    if (value.rootdirectory === '') {
-      fault(below(place, 'rootdirectory'), 'expected a folder, got an empty text', 'write /var/lib/registry');
-    }
-    return {
-      type: 'filesystem',
-      rootdirectory: value.rootdirectory,
-      maxthreads: Math.max(MIN_THREADS, value.maxthreads),
-    };
-  },
-);
-
-const inmemory: Spec<DriverConfig> = refine(
-  section({}, { doc: 'Everything in memory, gone at the end. For tests.', untyped: true }),
-  () => ({ type: 'inmemory' }),
-);
-
-const drivers = { filesystem, inmemory } satisfies Record<string, Spec<DriverConfig>>;
-
-const BUCKET = 'use storage.filesystem, or leave this bucket with the registry that serves it until a later version';
-const DROPPED = 'copy the tree to a folder (rclone copies it as it is) and use storage.filesystem';
-
-/** Drivers of other versions, and the way out. */
-const otherDrivers: Readonly<Record<string, string>> = {
-  s3: BUCKET,
-  s3aws: BUCKET,
-  azure: BUCKET,
-  gcs: BUCKET,
-  swift: DROPPED,
-  oss: DROPPED,
-  rados: DROPPED,
-};
+import type { DriverConfig, StorageConfig } from './types.ts';
+import { bool, int } from './values.ts';
 
 /** Keys beside the driver. */
 const reserved = {
@@ -64,45 +17,23 @@ const reserved = {
     { doc: 'Deletion over the API.', untyped: true },
   ),
   redirect: section(
-    {
-      disable: noEffectYet({
-        doc: 'Whether clients are never sent to the backend. No driver of this version sends them there.',
-        remedy: 'take it out',
-        asks: (value) => typeof value !== 'boolean',
-      }),
-    },
+    { disable: bool({ default: false, doc: 'Never sends clients to the backend; the registry passes every byte.' }) },
     { doc: 'Redirects to the backend.', untyped: true },
   ),
-  cache: noEffectYet({
-    doc: 'The descriptor cache.',
-    remedy: 'take it out: a bounded cache in memory is always there',
-  }),
-  tag: noEffectYet({ doc: 'Parallel reads of tag links.', remedy: 'take it out' }),
-  maintenance: section(
+  cache,
+  tag: section(
     {
-      uploadpurging: noEffectYet({
-        doc: 'Deletes old unfinished uploads.',
-        remedy: 'take it out, or write enabled: false',
-        asks: (value) => at(value, 'enabled') !== false && value !== false,
-      }),
-      readonly: notSupported({
-        doc: 'Refuses every write.',
-        remedy: 'take it out, or write enabled: false',
-        asks: (value) => isOn(value),
-      }),
+      concurrencylimit: {
+        ...int({ default: 0, min: 0, doc: 'Tag links that are read at once when a manifest is deleted.' }),
+        default: 'number of CPUs',
+      },
     },
-    { doc: 'Upkeep.', untyped: true },
+    { doc: 'Reads of tag links.', untyped: true },
   ),
+  maintenance,
 } satisfies Keys;
 
-/** `readonly: {}` is off; whatever else is no clear "off" counts as on, since it protects. */
-const isOn = (value: unknown): boolean => {
-  if (typeof value !== 'object' || value === null) return value !== false;
-  const enabled = at(value, 'enabled');
-  return enabled !== undefined && enabled !== null && enabled !== false;
-};
-
-const driverNames = [...Object.keys(drivers), ...Object.keys(otherDrivers)];
+const driverNames = [...Object.keys(drivers), ...Object.keys(droppedDrivers)];
 
 const fallback: DriverConfig = { type: 'inmemory' };
 
@@ -114,13 +45,16 @@ export const storage: Spec<StorageConfig> = {
   read(place) {
     const found = asDrivers(place);
     const entries = found?.entries ?? new Map<string, Tree>();
-    const values = {
-      delete: reserved.delete.read(childOf(place, 'delete', entries.get('delete'))),
+    const at = (name: keyof typeof reserved): Place => childOf(place, name, entries.get(name));
+    const { concurrencylimit } = reserved.tag.read(at('tag'));
+    return {
+      driver: found === undefined ? fallback : readDriver(place, entries),
+      delete: reserved.delete.read(at('delete')),
+      redirect: reserved.redirect.read(at('redirect')),
+      cache: reserved.cache.read(at('cache')),
+      tag: { concurrencylimit: concurrencylimit === 0 ? availableParallelism() : concurrencylimit },
+      maintenance: reserved.maintenance.read(at('maintenance')),
     };
-    for (const name of ['redirect', 'cache', 'tag', 'maintenance'] as const) {
-      reserved[name].read(childOf(place, name, entries.get(name)));
-    }
-    return { driver: found === undefined ? fallback : readDriver(place, entries), ...values };
   },
 };
 
@@ -155,8 +89,8 @@ function readDriver(place: Place, entries: ReadonlyMap<string, Tree>): DriverCon
     return fallback;
   }
   const driverPlace = childOf(place, name, entries.get(name));
-  const remedy = otherDrivers[name];
-  if (remedy !== undefined) fault(driverPlace, `the driver ${name} is not supported by this version`, remedy);
+  const remedy = droppedDrivers[name];
+  if (remedy !== undefined) fault(driverPlace, `the driver ${name} is gone since Distribution 3.0`, remedy);
   const driver = Object.entries(drivers).find(([known]) => known === name)?.[1];
   return driver === undefined ? fallback : driver.read(driverPlace);
 }

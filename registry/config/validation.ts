@@ -1,6 +1,7 @@
 /** `validation`: what a manifest is checked for when it is pushed. */
 import { below, fault, refine, type Spec, warn } from './check.ts';
-import { notSupported, section } from './section.ts';
+import { pattern } from './patterns.ts';
+import { section } from './section.ts';
 import type { Platform, ValidationConfig } from './types.ts';
 import { bool, list, oneOf, text } from './values.ts';
 
@@ -30,10 +31,19 @@ const read = section(
           default: 'all',
           doc: "Berth's own. `none` admits manifests whose configuration, layers or children are not there.",
         }),
-        urls: notSupported({
-          doc: 'Which URLs the layers of a manifest may name.',
-          remedy: 'take it out: layers with URLs are then admitted unchecked',
-        }),
+        urls: section(
+          {
+            allow: list(pattern, {
+              doc: 'RE2 patterns, one of which every URL of a layer must match. Both lists empty: any URL.',
+              example: "['^https://example\\.com/']",
+            }),
+            deny: list(pattern, {
+              doc: 'RE2 patterns, none of which a URL of a layer may match.',
+              example: "['^http:']",
+            }),
+          },
+          { doc: 'Which URLs the layers of a manifest may name.' },
+        ),
         indexes: section(
           {
             platforms: oneOf(['all', 'none', 'list'], {
@@ -64,8 +74,25 @@ export const validation: Spec<ValidationConfig> = refine(read, ({ enabled, disab
       'write its platforms, or platforms: none',
     );
   }
+  const { allow, deny } = manifests.urls;
+  if (off && allow.length + deny.length > 0) {
+    warn(
+      below(place, 'manifests', 'urls'),
+      'has no effect, since validation.disabled is set',
+      'take one of the two out',
+    );
+  }
+  if (enabled && allow.length + deny.length === 0) {
+    warn(
+      below(place, 'enabled'),
+      'foreign layers (those with URLs) are admitted while no list of URLs is written',
+      "write validation.manifests.urls.deny: ['.*'] to refuse them, as Distribution does",
+    );
+  }
   return {
+    enabled: !off,
     manifests: {
+      urls: off ? { allow: [], deny: [] } : manifests.urls,
       references: manifests.references,
       indexes: { platforms: off ? 'none' : platforms, platformlist },
     },

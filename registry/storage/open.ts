@@ -23,6 +23,6 @@ export async function checkStore(driver: DriverConfig): Promise<string | undefin
   return driver.type === 'filesystem' ? await checkRoot(driver.rootdirectory) : undefined;
 }
 
-function unknownDriver(driver: never): never {
-  throw new TypeError(`no storage driver for ${JSON.stringify(driver)}`);
+function unknownDriver({ type }: DriverConfig): never {
+  throw new TypeError(`no storage driver for ${type}`);
 }
