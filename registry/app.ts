@@ -5,8 +5,8 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type Answer, write } from './http/answer.ts';
 import { createCall, type Handler, type HttpDependencies } from './http/call.ts';
 import { errorAnswer, toRegistryError } from './http/errors.ts';
-import { type Observer, observe, requestErrors } from './http/observe.ts';
-import { foldName } from './http/path.ts';
+import { type Observer, observe, observeExchange, requestErrors } from './http/observe.ts';
+import { foldName, tidied, withoutSlash } from './http/path.ts';
 import { registerRoutes } from './http/routes.ts';
 import type { Logger } from './log.ts';
 import { fault } from './oci/error.ts';
@@ -45,8 +45,10 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
     genReqId: dependencies.newId,
     clientErrorHandler: refuseGarbage,
     // A handler sees the stream itself; nothing is buffered on its behalf.
-    frameworkErrors: (_error, request, reply) =>
-      void finish(request as FastifyRequest, reply as FastifyReply, malformedUrl, apiVersion),
+    frameworkErrors(_error, request, reply) {
+      observeExchange(request as FastifyRequest, reply as FastifyReply, dependencies.observer);
+      void finish(request as FastifyRequest, reply as FastifyReply, malformedUrl, apiVersion);
+    },
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -71,15 +73,15 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
     }
   }
 
-  async function answer(request: FastifyRequest, reply: FastifyReply, handler: Handler): Promise<void> {
+  async function answer(request: FastifyRequest, reply: FastifyReply, handler: Handler, lines = fixed): Promise<void> {
     const { socket } = request.raw;
+    const tidy = tidied(request.originalUrl);
+    if (tidy !== undefined) return finish(request, reply, movedTo(tidy), apiVersion);
     // Once a body is in, silence is ours: reading a large layer back may take longer than a client may be idle.
     if (carriesBody.has(request.method)) request.raw.once('end', () => socket.setTimeout(0));
     try {
-      const failing = dependencies.unhealthy();
-      if (failing !== undefined)
-        throw fault('UNAVAILABLE', 'health check failed: please see /debug/health', Object.keys(failing));
-      await finish(request, reply, await handler(createCall(request, reply)));
+      if (dependencies.unhealthy() !== undefined) await finish(request, reply, unhealthy(), []);
+      else await finish(request, reply, await handler(createCall(request, reply)), lines);
     } catch (thrown) {
       await fail(request, reply, thrown);
     }
@@ -91,18 +93,22 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
       reply.raw.destroy();
       return;
     }
-    const error = toRegistryError(thrown);
-    if (error.code === 'UNKNOWN') log.error({ err: error.cause ?? error, id: request.id }, 'request failed');
-    await finish(request, reply, errorAnswer(error));
+    await finish(request, reply, errorAnswer(toRegistryError(thrown)));
   }
 
   app.setErrorHandler((error, request, reply) => fail(request, reply, fromFramework(error)));
-  app.setNotFoundHandler((request, reply) => finish(request, reply, notFound, apiVersion));
+  app.setNotFoundHandler((request, reply) => finish(request, reply, unrouted(request), apiVersion));
   observe(app, dependencies.observer);
   registerRoutes(app, prefix, dependencies, answer);
-  app.all('/', (request, reply) => answer(request, reply, () => alive));
+  app.all('/', (request, reply) =>
+    dependencies.unhealthy() === undefined ? finish(request, reply, alive, []) : answer(request, reply, () => alive),
+  );
   return app;
 }
+
+/** Which check failed, and why, is for the debug server to tell: it may name what is none of a client's business. */
+const unhealthy = (): Answer =>
+  errorAnswer(fault('UNAVAILABLE', undefined, 'health check failed: please see /debug/health'));
 
 /** Always at the root, whatever the prefix: load balancers ask there. */
 const alive: Answer = { status: 200, headers: { 'cache-control': 'no-cache' } };
@@ -114,6 +120,20 @@ const refusal = (status: number, code: string, message: string): Answer => ({
 });
 const notFound = refusal(404, 'UNSUPPORTED', 'no such path in the API');
 const malformedUrl = refusal(400, 'NAME_INVALID', 'the URL cannot be decoded');
+
+const movedTo = (location: string): Answer => ({ status: 301, headers: { location } });
+
+const methods = ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS'];
+const noMethod: Answer = (() => {
+  const { headers, ...rest } = refusal(405, 'UNSUPPORTED', 'Method not allowed');
+  return { ...rest, headers: { ...headers, allow: methods.join(', ') } };
+})();
+
+function unrouted({ method, originalUrl }: FastifyRequest): Answer {
+  const elsewhere = tidied(originalUrl) ?? withoutSlash(originalUrl);
+  if (elsewhere !== undefined) return movedTo(elsewhere);
+  return methods.includes(method) ? notFound : noMethod;
+}
 
 const isGone = ({ raw }: FastifyRequest): boolean => raw.socket.destroyed || (raw.destroyed && !raw.complete);
 

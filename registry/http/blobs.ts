@@ -39,6 +39,7 @@ export function createBlobHandlers({ services, deleteEnabled }: HttpDependencies
       if (only === undefined) {
         return errorAnswer(fault('RANGE_INVALID', `the blob has ${blob.size} bytes`), {
           'content-range': `bytes */${blob.size}`,
+          'docker-content-digest': digest,
         });
       }
       return others.length === 0 ? part(source, only, served) : parts(source, spans, served);

@@ -12,10 +12,13 @@ function names(header: string, digest: Digest): boolean {
   });
 }
 
+/** Without weak tags, which `If-Match` must not take for equal (RFC 9110 section 13.1.1). */
+const strongly = (header: string): string => header.replace(/W\/"[^"]*"/g, '');
+
 /** What a GET or HEAD of existing content has to answer instead of 200, if anything. */
 export function precondition(headers: IncomingHttpHeaders, digest: Digest): 304 | 412 | undefined {
   const ifMatch = headers['if-match'];
-  if (ifMatch !== undefined && !names(ifMatch, digest)) return 412;
+  if (ifMatch !== undefined && !names(strongly(ifMatch), digest)) return 412;
   const ifNoneMatch = headers['if-none-match'];
   return ifNoneMatch !== undefined && names(ifNoneMatch, digest) ? 304 : undefined;
 }

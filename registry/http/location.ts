@@ -14,7 +14,8 @@ export type BaseUrl = (request: IncomingMessage) => string;
 
 /**
  * Makes the function that gives the base of a request's URLs, without a trailing slash: `http.host`, else `Forwarded`
- * (RFC 7239, first element), else `X-Forwarded-Proto` and `-Host`, else the `Host` header; empty for relative URLs.
+ * (RFC 7239, first element), else `X-Forwarded-Proto` and `-Host`, else the `Host` header; empty for relative URLs. Of two
+ * kinds of forwarding headers one counts as a whole: a proxy that writes only one kind passes on what a client made up.
  */
 export function createBaseUrl({ host, prefix, relativeurls }: LocationConfig): BaseUrl {
   const path = prefix.replace(/\/$/, '');
@@ -23,8 +24,11 @@ export function createBaseUrl({ host, prefix, relativeurls }: LocationConfig): B
   return (request) => {
     const { headers } = request;
     const forwarded = parseForwarded(headers.forwarded);
-    const name = forwarded.host ?? first(headers['x-forwarded-host']) ?? headers.host;
-    const given = (forwarded.proto ?? first(headers['x-forwarded-proto']))?.toLowerCase();
+    const { host: name = headers.host, proto } =
+      (forwarded.host ?? forwarded.proto)
+        ? forwarded
+        : { host: first(headers['x-forwarded-host']), proto: first(headers['x-forwarded-proto']) };
+    const given = proto?.toLowerCase();
     const scheme = given === 'https' || given === 'http' ? given : 'encrypted' in request.socket ? 'https' : 'http';
     return name !== undefined && authority.test(name) ? `${scheme}://${name}${path}` : path;
   };

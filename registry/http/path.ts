@@ -29,3 +29,29 @@ export function foldName(url: string, prefix: string): string {
   const name = parts.slice(0, -tail).join('%2F');
   return `${start}${name}/${parts.slice(-tail).join('/')}${query === -1 ? '' : url.slice(query)}`;
 }
+
+const untidy = /\/\/|\/\.\.?(?:\/|$)/;
+
+/**
+ * The path that a client means who glued a base with a slash at its end to `/v2/…`, or wrote `.` or `..`: Distribution
+ * sends it there with a 301. `undefined` if the URL is as it should be. The result is always a path of this host.
+ */
+export function tidied(url: string): string | undefined {
+  const query = url.indexOf('?');
+  const path = query === -1 ? url : url.slice(0, query);
+  if (!untidy.test(path)) return undefined;
+  const kept: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') kept.pop();
+    else if (part !== '' && part !== '.') kept.push(part);
+  }
+  const end = path.endsWith('/') && kept.length > 0 ? '/' : '';
+  return `/${kept.join('/')}${end}${query === -1 ? '' : url.slice(query)}`;
+}
+
+/** Ends of paths that have no slash behind them, with one. */
+const oneSlashTooMany = /\/(?:_catalog|tags\/list|(?:manifests|blobs|blobs\/uploads|referrers)\/[^/]+)\/(?=$|\?)/;
+
+/** The same without that slash, for a URL that leads nowhere; `undefined` if there is none. Distribution's 301 again. */
+export const withoutSlash = (url: string): string | undefined =>
+  oneSlashTooMany.test(url) ? url.replace(/\/(?=$|\?)/, '') : undefined;

@@ -37,7 +37,7 @@ export function routeTable(dependencies: HttpDependencies): readonly Route[] {
   const uploadsAt = (url: string): Route => ({ label: 'blob_upload', url, on: { POST: uploads.begin } });
   return [
     { label: 'base', url: 'v2', on: { GET: moved } },
-    { label: 'base', url: 'v2/', on: { GET: base } },
+    { label: 'base', url: 'v2/', on: { GET: base, PUT: base, PATCH: base, POST: base, DELETE: base } },
     { label: 'catalog', url: 'v2/_catalog', on: { GET: listings.catalog } },
     { label: 'tags', url: 'v2/:name/tags/list', on: { GET: listings.tags } },
     {

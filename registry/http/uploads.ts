@@ -55,7 +55,8 @@ export function createUploadHandlers({ services, baseUrl, states }: HttpDependen
       return await work();
     } catch (error) {
       if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') throw error;
-      const { offset } = error.faults[0].detail as { offset: number };
+      const { offset } = (error.faults[0].detail ?? {}) as { offset?: number };
+      if (offset === undefined) throw error;
       return errorAnswer(error, progress(call, name, { id, size: offset }));
     }
   }
@@ -120,7 +121,7 @@ export function createUploadHandlers({ services, baseUrl, states }: HttpDependen
     async cancel(call) {
       const { name, id } = target(call);
       await uploads.cancel(name, id, call);
-      return { status: 204, headers: {} };
+      return { status: 204, headers: { 'docker-upload-uuid': id } };
     },
   };
 }

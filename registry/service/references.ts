@@ -70,7 +70,7 @@ export function createReferences({ store, links, lookup, policy }: ReferencesDep
       const layers = manifest.layers.filter(({ urls }) => urls.length === 0);
       await demand(manifest.config ? [manifest.config, ...layers] : layers, hasBlob);
       await demand(manifest.children.filter(isWanted), hasManifest);
-      const faults = missing.map((digest): Fault => ({ code: 'MANIFEST_BLOB_UNKNOWN', detail: { digest } }));
+      const faults = missing.map((digest): Fault => ({ code: 'MANIFEST_BLOB_UNKNOWN', detail: digest }));
       const [first, ...more] = faults;
       if (first) throw new RegistryError(first, more);
     },

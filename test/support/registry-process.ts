@@ -40,12 +40,16 @@ export interface RegistryOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Stands before the server's own command line, as `strace -f` would; the process id is then this program's. */
   readonly under?: readonly string[];
+  /** `http.prefix`, where one is configured. */
+  readonly prefix?: string;
 }
 
 export interface ServerOptions {
   readonly command: readonly string[];
   readonly port: number;
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** `http.prefix`, where one is configured. */
+  readonly prefix?: string | undefined;
 }
 
 /** `http.secret` of every server of a test, so that one goes on with another's uploads. */
@@ -89,7 +93,7 @@ export async function startRegistry(t: Cleanup, options: RegistryOptions): Promi
   );
   await writeFile(path, JSON.stringify(config));
   const command = [...(options.under ?? []), ...leash, launcher, 'serve', path];
-  return startServer(t, { command, port, env: options.env });
+  return startServer(t, { command, port, env: options.env, prefix: options.prefix });
 }
 
 export interface Cleanup {
@@ -97,7 +101,7 @@ export interface Cleanup {
 }
 
 /** Starts any registry and waits until `/v2/` answers. */
-export async function startServer(t: Cleanup, { command, port, env }: ServerOptions): Promise<RegistryProcess> {
+export async function startServer(t: Cleanup, { command, port, env, prefix }: ServerOptions): Promise<RegistryProcess> {
   const [program = '', ...args] = [...leash, ...command];
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
   running.add(child);
@@ -142,17 +146,19 @@ export async function startServer(t: Cleanup, { command, port, env }: ServerOpti
     },
   };
   t.after(() => server.kill());
-  await answering(server);
+  await answering(server, prefix ?? '/');
   return server;
 }
 
-async function answering(server: RegistryProcess): Promise<void> {
+async function answering(server: RegistryProcess, prefix: string): Promise<void> {
   let dead = false;
   void server.ended.then(() => {
     dead = true;
   });
   for (const end = performance.now() + patience; performance.now() < end && !dead; await sleep(25)) {
-    const answer = await fetch(`${server.url}/v2/`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined);
+    const answer = await fetch(`${server.url}${prefix}v2/`, { signal: AbortSignal.timeout(5000) }).catch(
+      () => undefined,
+    );
     await answer?.body?.cancel();
     if (answer?.ok) return;
   }

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { precondition, rangeApplies } from '../../../registry/http/conditional.ts';
 import { createBaseUrl } from '../../../registry/http/location.ts';
-import { foldName } from '../../../registry/http/path.ts';
+import { foldName, tidied, withoutSlash } from '../../../registry/http/path.ts';
 import { parseContentRange, parseRange } from '../../../registry/http/range.ts';
 import { createUploadStates } from '../../../registry/http/upload-state.ts';
 import type { Digest } from '../../../registry/oci/digest.ts';
@@ -46,6 +46,24 @@ test('Range: RFC 9110 section 14', () => {
       ],
     ],
     ['bytes=5000-, 5-6', [[5, 6]]],
+    ['bytes=0-9,', [[0, 9]]],
+    ['bytes=0-4,2-9', [[0, 9]]],
+    ['bytes=0-4,5-9', [[0, 9]]],
+    [
+      'bytes=100-199,0-9,300-,190-299',
+      [
+        [100, 2047],
+        [0, 9],
+      ],
+    ],
+    [
+      'bytes=20-29,0-9,5-14',
+      [
+        [20, 29],
+        [0, 14],
+      ],
+    ],
+    ['bytes=,', undefined],
     ['bytes=', undefined],
     ['bytes=a-b', undefined],
     ['items=0-1', undefined],
@@ -55,13 +73,31 @@ test('Range: RFC 9110 section 14', () => {
     const spans = parseRange(header, 2048)?.map(({ first, last }) => [first, last]);
     assert.deepEqual(spans, expected, header);
   }
-  assert.deepEqual(parseRange('bytes=0-', 0), [], 'nothing of empty content can be satisfied');
+  assert.equal(parseRange('bytes=0-', 0), undefined, 'of empty content the whole is served');
+});
+
+test('paths with slashes too many lead to the one that is meant, on this host', () => {
+  const cases: [string, string | undefined][] = [
+    ['/v2/', undefined],
+    ['/v2/a/manifests/..dots', undefined],
+    ['/v2/a/blobs/uploads/id?_state=a//b', undefined],
+    ['//v2//?n=1', '/v2/?n=1'],
+    ['/v2//a/tags/list', '/v2/a/tags/list'],
+    ['//evil.example/', '/evil.example/'],
+    ['/v2/a/../../../../b', '/b'],
+    ['/v2/a/.', '/v2/a'],
+    ['//', '/'],
+  ];
+  for (const [url, expected] of cases) assert.equal(tidied(url), expected, url);
+  assert.equal(withoutSlash('/v2/a/tags/list/?n=1'), '/v2/a/tags/list?n=1');
+  assert.equal(withoutSlash('/v2/a/blobs/uploads/id/'), '/v2/a/blobs/uploads/id');
+  assert.equal(withoutSlash('/v2/a/'), undefined);
 });
 
 test('Content-Range of a chunk: digits-digits, no unit, no total', () => {
   assert.deepEqual(parseContentRange('0-1023'), { first: 0, last: 1023 });
   assert.equal(parseContentRange(undefined), undefined);
-  for (const bad of ['bytes 0-1', '1', '5-2', '0-1/2', '-1', '', '0x1-2', `0-${'9'.repeat(30)}`]) {
+  for (const bad of ['bytes 0-1', '1', '0-1/2', '-1', '', '0x1-2', `0-${'9'.repeat(30)}`]) {
     assert.throws(
       () => parseContentRange(bad),
       (error) => error instanceof RegistryError && error.code === 'CONTENT_RANGE_INVALID',
@@ -78,6 +114,7 @@ test('preconditions: RFC 9110 section 13', () => {
   assert.equal(precondition({ 'if-none-match': '"x"' }, digest), undefined);
   assert.equal(precondition({ 'if-match': '"x"' }, digest), 412);
   assert.equal(precondition({ 'if-match': `"${digest}"` }, digest), undefined);
+  assert.equal(precondition({ 'if-match': `W/"${digest}"` }, digest), 412, 'weak tags never match strongly');
   assert.ok(rangeApplies({}, digest) && rangeApplies({ 'if-range': `"${digest}"` }, digest));
   assert.ok(!rangeApplies({ 'if-range': 'Sat, 21 Nov 2026 00:00:00 GMT' }, digest));
 });
@@ -91,6 +128,11 @@ test('base of URLs: http.host, Forwarded, X-Forwarded, Host, in this order; noth
     'https://b/p',
   );
   assert.equal(base(request({ host: 'a', forwarded: 'for=1;proto=https;host="c:1", for=2' })), 'https://c:1/p');
+  assert.equal(
+    base(request({ host: 'a', forwarded: 'proto=https', 'x-forwarded-host': 'b' })),
+    'https://a/p',
+    'the two kinds of headers are not mixed',
+  );
   assert.equal(base(request({ host: 'a', 'x-forwarded-host': 'evil/\r\nx' })), '/p');
   assert.equal(base(request({})), '/p');
   assert.equal(

@@ -1,0 +1,91 @@
+/** The catalog and tag lists: pages, their edges, and repositories in odd states. */
+import { type Area, exchange, one, step, withSetup } from '../exchange.ts';
+
+const numbers = [
+  '',
+  '0',
+  '1',
+  '+1',
+  '01',
+  '1.5',
+  '-1',
+  'x',
+  ' 3',
+  '1e1',
+  '0x2',
+  '1000',
+  '1001',
+  '99999999999999999999',
+];
+const query = (text: string): string => encodeURIComponent(text);
+
+export const catalog: Area = {
+  name: 'catalog',
+  exchanges: [
+    one('GET /v2/_catalog'),
+    one('GET /v2/_catalog/'),
+    ...numbers.map((number) => one(`GET /v2/_catalog?n=${query(number)}`)),
+    one('GET /v2/_catalog?n=2'),
+    one('GET /v2/_catalog?n=2&n=3'),
+    one('GET /v2/_catalog?n=2&last=lib'),
+    one('GET /v2/_catalog?n=2&last=lib%2Fa'),
+    one('GET /v2/_catalog?n=1&last=lib/a'),
+    one('GET /v2/_catalog?n=100&last=lib/a-b'),
+    one('GET /v2/_catalog?n=100&last=m'),
+    one('GET /v2/_catalog?last=z'),
+    one('GET /v2/_catalog?last=zz'),
+    one('GET /v2/_catalog?last='),
+    one('GET /v2/_catalog?last=UPPER'),
+    one('GET /v2/_catalog?last=../..'),
+    one('GET /v2/_catalog?last=%00'),
+    one('GET /v2/_catalog?unknown=1'),
+    exchange(
+      'a page that is exactly full',
+      step('GET /v2/_catalog?n=1&last=untagged'),
+      step('GET /v2/_catalog?n=1&last=z'),
+    ),
+    ...withSetup(
+      'small-pages',
+      one('GET /v2/_catalog'),
+      one('GET /v2/_catalog?n=3'),
+      one('GET /v2/_catalog?n=4'),
+      one('GET /v2/_catalog?n=5'),
+    ),
+  ],
+};
+
+export const tags: Area = {
+  name: 'tags',
+  exchanges: [
+    one('GET /v2/lib/many/tags/list'),
+    ...numbers.map((number) => one(`GET /v2/lib/many/tags/list?n=${query(number)}`)),
+    one('GET /v2/lib/many/tags/list?n=3'),
+    one('GET /v2/lib/many/tags/list?n=16'),
+    one('GET /v2/lib/many/tags/list?n=3&last=a'),
+    one('GET /v2/lib/many/tags/list?n=3&last=a0'),
+    one('GET /v2/lib/many/tags/list?last=a'),
+    one('GET /v2/lib/many/tags/list?last=z'),
+    one('GET /v2/lib/many/tags/list?last=zz'),
+    one('GET /v2/lib/many/tags/list?n=1&last=v2'),
+    one('GET /v2/lib/many/tags/list?last='),
+    one('GET /v2/lib/many/tags/list?last=%2F'),
+    one('GET /v2/lib/many/tags/list?n=2&last=a%20b'),
+    one('GET /v2/unknown/tags/list'),
+    one('GET /v2/unknown/tags/list?n=0'),
+    one('GET /v2/unknown/tags/list?n=1'),
+    one('GET /v2/digest-only/tags/list'),
+    one('GET /v2/untagged/tags/list'),
+    one('GET /v2/deleted/tags/list'),
+    one('GET /v2/blobs-only/tags/list'),
+    one('GET /v2/uploads-only/tags/list'),
+    one('GET /v2/broken/tags/list'),
+    one('GET /v2/lib/tags/list'),
+    ...withSetup(
+      'small-pages',
+      one('GET /v2/lib/many/tags/list'),
+      one('GET /v2/lib/many/tags/list?n=4'),
+      one('GET /v2/lib/many/tags/list?n=5'),
+      one('GET /v2/lib/many/tags/list?n=100'),
+    ),
+  ],
+};
