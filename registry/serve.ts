@@ -16,6 +16,7 @@ import { createReport } from './report.ts';
 import { createServices } from './service/services.ts';
 import { instrument } from './storage/instrument.ts';
 import { checkStore, openStore } from './storage/open.ts';
+import { wrapRedirects } from './storage/redirect.ts';
 import { createUuids } from './uuid.ts';
 
 export interface ServeDependencies {
@@ -38,15 +39,19 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
   const warning = await checkStore(config.storage.driver);
   if (warning !== undefined) log.warn({}, warning);
   const metrics = createMetrics();
-  const store = instrument(openStore(config.storage.driver, log), (action, seconds) =>
-    metrics.observeStorage(config.storage.driver.type, action, seconds),
-  );
   const now = (): Date => new Date();
+  const { driver } = config.storage;
+  const unwrapped = instrument(openStore(driver, log), (action, seconds) =>
+    metrics.observeStorage(driver.type, action, seconds),
+  );
+  const s3 = driver.type === 's3' ? driver : undefined;
+  const store = await wrapRedirects(unwrapped, config.middleware.storage, { s3, log, now });
   const services = createServices({
     store,
     log,
     policy: config.validation.manifests,
     contentLimits,
+    redirects: !config.storage.redirect.disable,
     newId: createUuids(),
     now,
     clock: () => performance.now(),
