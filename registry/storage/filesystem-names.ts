@@ -29,11 +29,15 @@ export interface Names {
   locateTarget(path: string): string;
   /** A name beside `location` that nobody else uses. */
   aside(location: string): string;
+  /** The temporary name beside `location` that has this UUID in it. */
+  named(location: string, uuid: string): string;
 }
 
 export function createNames(rootdirectory: string, randomId: () => string): Names {
   const root = resolve(rootdirectory);
   const prefix = root === '/' ? '' : root;
+  const named = (location: string, uuid: string): string =>
+    join(location, '..', `${nameOf(location).slice(0, NAME_MAX - SUFFIX)}.${uuid}.tmp`);
   return {
     root,
     locate: (path) => (path === '/' ? root : prefix + path),
@@ -42,9 +46,7 @@ export function createNames(rootdirectory: string, randomId: () => string): Name
       if (isTemporary(path)) throw new StoreError('invalid-path', DRIVER, path);
       return prefix + path;
     },
-    aside(location) {
-      const name = nameOf(location);
-      return join(location, '..', `${name.slice(0, NAME_MAX - SUFFIX)}.${randomId()}.tmp`);
-    },
+    aside: (location) => named(location, randomId()),
+    named,
   };
 }

@@ -20,6 +20,7 @@ import { createSmallFiles } from './filesystem-read.ts';
 import { removeTree } from './filesystem-remove.ts';
 import { createStatCall } from './filesystem-stat.ts';
 import { openStream, type StreamParts } from './filesystem-stream.ts';
+import { createSwaps } from './filesystem-swap.ts';
 import { createFilesystemUpload, type UploadParts } from './filesystem-upload.ts';
 import { checkObjectPath, checkPath } from './paths.ts';
 import { checkRange } from './ranges.ts';
@@ -58,6 +59,7 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
   const near = createNearCalls(isLocal);
   const directories = createDirectories(names.root, sync, near);
   const writer = createDurableWriter(directories, names, sync, near);
+  const swaps = createSwaps({ names, writer, directories, sync, clock });
   const slots = createSemaphore(Math.max(MIN_THREADS, options.maxthreads));
   const { stat, close } = createStatCall(isLocal);
   const told = new LRUCache<string, true>({ max: TOLD });
@@ -139,6 +141,11 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
     put: (path, content, options) => putAll([{ path, content }], options),
     putAll,
 
+    async swap(path, expected, content, options) {
+      const location = names.locateTarget(path);
+      return await operate(path, () => swaps.swap(location, expected, content, options?.signal), options);
+    },
+
     async list(path, options) {
       checkPath(DRIVER, path);
       try {
@@ -179,6 +186,8 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
 
     async beginUpload(path, options) {
       const location = names.locateTarget(path);
+      // First, so that no folder is ever without it.
+      if (options?.beside !== undefined) await putAll([options.beside], { ...options, durable: false });
       await operate(path, async () => closeFile(await writer.create(location)), options);
       return createFilesystemUpload(uploads, path);
     },

@@ -1,5 +1,5 @@
 /** Tells an observer how long each storage action took, under the names that Distribution's metrics have. */
-import type { Cancellable, Store, Upload } from './store.ts';
+import type { Store, Upload } from './store.ts';
 
 /** Labels of `registry_storage_action_seconds`; `Reader` and `Writer` are the openings of streams, as Distribution counts them. */
 export type StorageAction =
@@ -39,7 +39,14 @@ export function instrument(store: Store, observe: StorageObserver | undefined, n
     append: (offset, source, options) => upload.append(offset, source, options),
     open: (range, options) => timed('Reader', upload.open(range, options)),
     commit: (target, size, options) => timed('Move', upload.commit(target, size, options)),
+    ...(upload.release && { release: () => upload.release?.() }),
   });
+
+  type Walk = NonNullable<Store['walk']>;
+  const walked =
+    (walk: Walk): Walk =>
+    (path, options) =>
+      timed('List', walk(path, options));
 
   return {
     name: store.name,
@@ -48,13 +55,14 @@ export function instrument(store: Store, observe: StorageObserver | undefined, n
     open: (path, range, options) => timed('Reader', store.open(path, range, options)),
     put: (path, content, options) => timed('PutContent', store.put(path, content, options)),
     putAll: (puts, options) => timed('PutContent', store.putAll(puts, options)),
+    swap: (path, expected, content, options) => timed('PutContent', store.swap(path, expected, content, options)),
     list: (path, options) => timed('List', store.list(path, options)),
+    ...(store.walk && { walk: walked(store.walk) }),
     move: (source, target, options) => timed('Move', store.move(source, target, options)),
     copy: (source, target, options) => timed('Move', store.copy(source, target, options)),
     delete: (path, options) => timed('Delete', store.delete(path, options)),
     redirectUrl: (path, method, options) => timed('RedirectURL', store.redirectUrl(path, method, options)),
-    beginUpload: async (path, options?: Cancellable) =>
-      observed(await timed('Writer', store.beginUpload(path, options))),
+    beginUpload: async (path, options) => observed(await timed('Writer', store.beginUpload(path, options))),
     resumeUpload: (path) => observed(store.resumeUpload(path)),
     close: () => store.close(),
   };

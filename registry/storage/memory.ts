@@ -70,6 +70,15 @@ export function createMemoryStore(options: MemoryOptions = {}): Store {
       for (const { path, content } of puts) put(path, content);
     },
 
+    async swap(path, expected, content, options) {
+      checkObjectPath(DRIVER, path);
+      options?.signal?.throwIfAborted();
+      const file = tree.findFile(path);
+      const same = file === undefined ? expected === undefined : expected?.equals(Buffer.concat(file.chunks)) === true;
+      if (same) put(path, content);
+      return same;
+    },
+
     async list(path, options) {
       checkPath(DRIVER, path);
       options?.signal?.throwIfAborted();
@@ -109,6 +118,7 @@ export function createMemoryStore(options: MemoryOptions = {}): Store {
 
     async beginUpload(path, options) {
       options?.signal?.throwIfAborted();
+      if (options?.beside !== undefined) put(options.beside.path, options.beside.content);
       put(path, Buffer.alloc(0));
       return createMemoryUpload(tree, path, clock);
     },

@@ -87,6 +87,37 @@ export interface PutOptions extends Cancellable {
   readonly durable?: boolean | undefined;
 }
 
+export interface DeleteOptions extends PutOptions {
+  /**
+   * Upload sessions lie at or below the path: bytes that a backend keeps of them out of sight (multipart uploads of other
+   * programs) are given up too. Those of this driver are always given up.
+   */
+  readonly uploads?: boolean | undefined;
+}
+
+export interface BeginOptions extends Cancellable {
+  /**
+   * A small object in the session's folder, written with the session and not after it. The caller has made up the folder,
+   * so nothing lies there yet. A driver may take it for the session as long as no byte has come; so the session is gone
+   * when the folder is.
+   */
+  readonly beside?: Put | undefined;
+}
+
+export interface WalkOptions extends Cancellable {
+  /** Only paths that sort after this text, by bytes. It need not be a path: `/a/b0` skips all below `/a/b`. */
+  readonly after?: string | undefined;
+  /** At most so many objects; absent means as many as one request to the backend gives. */
+  readonly limit?: number | undefined;
+}
+
+export interface WalkPage {
+  /** Objects at any depth, sorted by the bytes of their whole paths; never directories. */
+  readonly objects: readonly Stat[];
+  /** Whether objects exist behind the last one. */
+  readonly more: boolean;
+}
+
 /** One file of an atomic group, see `Store.putAll`. */
 export interface Put {
   readonly path: string;
@@ -120,6 +151,11 @@ export interface Upload {
    * The session is then gone.
    */
   commit(target: string, size: number, options?: Cancellable): Promise<void>;
+  /**
+   * Lets go of what an `append` with `last` left in this object's hands. To be called when no commit followed, harmless
+   * otherwise. Absent where nothing is held.
+   */
+  release?(): void;
 }
 
 export interface AppendOptions extends Cancellable {
@@ -128,11 +164,14 @@ export interface AppendOptions extends Cancellable {
   readonly length?: number | undefined;
   /** The bytes reach the device before it resolves, so that a record made about them can be believed after a power loss. */
   readonly flush?: boolean | undefined;
-  /** The same `Upload` will commit next, or nobody: a driver may keep what it holds. */
+  /**
+   * The same `Upload` will commit next, or nobody: a driver may keep what it holds. If nobody does, a driver may leave the
+   * session as it was before this piece.
+   */
   readonly last?: boolean | undefined;
   /**
-   * Where the session will be committed if its bytes turn out right: a driver may assemble them at that place, unseen until
-   * `commit`, and so save a copy. Only a hint: `commit` may name another.
+   * With `last` and at offset 0: where the session will be committed if its bytes turn out right. A driver may assemble them
+   * at that place, unseen until `commit`, and so save a copy. A `commit` that names another place may fail with `conflict`.
    */
   readonly target?: string | undefined;
 }
@@ -166,10 +205,23 @@ export interface Store {
   putAll(puts: readonly Put[], options?: PutOptions): Promise<void>;
 
   /**
+   * Replaces a small object only if its content is `expected` (`undefined`: only if it is absent), durably. Of those who
+   * try it at the same time, in any process, at most one is told `true`; `false` means that the content is, or is just
+   * becoming, another one. Leases are built on this, so contents should tell their writers apart.
+   */
+  swap(path: string, expected: Buffer | undefined, content: Buffer, options?: Cancellable): Promise<boolean>;
+
+  /**
    * Direct children of a directory. `undefined` if it does not exist (for object stores: if nothing lies below it).
    * `/` always exists. Names that are not legal path components, and a driver's own temporary files, are left out.
    */
   list(path: string, options?: ListOptions): Promise<Page | undefined>;
+
+  /**
+   * Everything below a directory, page by page, in the order of whole paths. Only drivers have it for which it is cheaper
+   * than listing folder by folder: object stores. Backends' own placeholders for folders are left out.
+   */
+  walk?(path: string, options?: WalkOptions): Promise<WalkPage>;
 
   /** Replaces `target` by `source`. `not-found` if the source is absent; then the target is untouched. */
   move(source: string, target: string, options?: Cancellable): Promise<void>;
@@ -179,13 +231,13 @@ export interface Store {
    * Deletes an object, or a directory with all below it; `/a` never touches `/ab`. `false` if nothing was there. Without
    * `durable`, what was deleted may come back after a power loss.
    */
-  delete(path: string, options?: PutOptions): Promise<boolean>;
+  delete(path: string, options?: DeleteOptions): Promise<boolean>;
 
   /** A URL at which a client can fetch the object itself; `undefined` where the driver has none. */
   redirectUrl(path: string, method: 'GET' | 'HEAD', options?: RedirectOptions): Promise<string | undefined>;
 
   /** Begins a session at `path` (an existing object there is replaced by an empty one). Survives kill -9, not power loss. */
-  beginUpload(path: string, options?: Cancellable): Promise<Upload>;
+  beginUpload(path: string, options?: BeginOptions): Promise<Upload>;
   /** The session at `path`, without looking whether it is there: `size` tells. */
   resumeUpload(path: string): Upload;
 

@@ -7,6 +7,8 @@ import type { Store, StoreErrorCode } from '../../registry/storage/store.ts';
 export interface Subject {
   /** The driver's own name. */
   readonly driver: string;
+  /** The backend knows keys and no folders: an object does not keep others from being put below it. Default false. */
+  readonly flat?: boolean;
   /** Whether 5 GiB may be written when `BERTH_LONG=1`. */
   readonly large: boolean;
   /** A fresh, empty store. */

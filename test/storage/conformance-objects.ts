@@ -82,6 +82,7 @@ export const objectCases: readonly Case[] = [
             { path, content: some },
           ]),
         );
+        await refuses(() => store.swap(path, undefined, some));
         await refuses(() => store.read(path));
         await refuses(() => store.open(path));
         await refuses(() => store.delete(path));
@@ -271,6 +272,7 @@ export const objectCases: readonly Case[] = [
         () => store.open('/there', undefined, options),
         () => store.put('/fine', some, options),
         () => store.putAll([{ path: '/fine', content: some }], options),
+        () => store.swap('/fine', undefined, some, options),
         () => store.list('/', options),
         () => store.move('/there', '/fine', options),
         () => store.copy('/there', '/fine', options),

@@ -73,6 +73,57 @@ export const uploadCases: readonly Case[] = [
     },
   },
   {
+    name: 'a session begun with an object beside it: both are there, and both go with the folder',
+    async run({ store, peer }) {
+      const beside = { path: '/uploads/1/startedat', content: Buffer.from('today') };
+      const upload = await store.beginUpload(PATH, { beside });
+      assert.equal((await peer.read('/uploads/1/startedat'))?.toString(), 'today');
+      assert.equal(await peer.resumeUpload(PATH).size(), 0);
+      assert.equal(await upload.append(0, chunksOf('some')), 4);
+      assert.equal(await peer.resumeUpload(PATH).size(), 4);
+      await store.delete('/uploads/1', { uploads: true });
+      assert.equal(await peer.resumeUpload(PATH).size(), undefined);
+      const empty = await store.beginUpload(PATH, { beside });
+      await empty.commit('/object', 0);
+      assert.equal((await store.read('/object'))?.length, 0);
+      await store.delete('/uploads/1');
+      assert.equal(await empty.size(), undefined);
+    },
+  },
+  {
+    name: 'a last piece that was meant for a place is there after the commit, and nowhere before',
+    async run({ store, peer }) {
+      for (const size of [0, 5, 300_000]) {
+        const upload = await store.beginUpload(PATH);
+        const options = { last: true, target: '/blobs/object', length: size };
+        assert.equal(await upload.append(0, pattern(size, 3), options), size);
+        assert.equal(await peer.stat('/blobs/object'), undefined);
+        await upload.commit('/blobs/object', size);
+        upload.release?.();
+        assert.deepEqual(await bytesOf(peer.open('/blobs/object')), patternAt(0, size, 3));
+        assert.equal(await upload.size(), undefined);
+        await store.delete('/blobs');
+      }
+    },
+  },
+  {
+    name: 'a last piece that nobody commits: the session can be dropped, or goes on from where it is said to be',
+    async run({ store, peer }) {
+      const upload = await store.beginUpload(PATH);
+      await upload.append(0, chunksOf('one '));
+      await upload.append(4, chunksOf('lost?'), { last: true });
+      upload.release?.();
+      const again = peer.resumeUpload(PATH);
+      const size = await again.size();
+      assert.ok(size === 4 || size === 9, String(size));
+      await again.append(size, chunksOf('two'));
+      const expected = size === 4 ? 'one two' : 'one lost?two';
+      assert.equal((await bytesOf(again.open())).toString(), expected);
+      await store.delete('/uploads/1');
+      assert.equal(await again.size(), undefined);
+    },
+  },
+  {
     name: 'append takes the stored size as its offset, and nothing else',
     async run({ store, peer }, { driver }) {
       const upload = await store.beginUpload(PATH);

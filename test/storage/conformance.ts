@@ -9,6 +9,7 @@ import { directoryCases } from './conformance-directories.ts';
 import { listingCases } from './conformance-listings.ts';
 import { objectCases } from './conformance-objects.ts';
 import { streamCases } from './conformance-streams.ts';
+import { swapCases } from './conformance-swap.ts';
 import { uploadCases } from './conformance-uploads.ts';
 
 /** Declares all cases for one driver. */
@@ -18,6 +19,7 @@ export function storeConformance(subject: Subject): void {
     directories: directoryCases,
     listings: listingCases,
     streams: streamCases,
+    swaps: swapCases,
     uploads: uploadCases,
   };
   for (const [group, cases] of Object.entries(groups)) {

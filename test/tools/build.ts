@@ -1,7 +1,7 @@
 /**
  * Builds the tools ahead of the tests that use them.
  *
- *   node test/tools/build.ts [GROUP...]   builds the groups (default: all) and prints the time of each; without names, what
+ *   node test/tools/build.ts [GROUP...]   builds the groups (default: all but those on request) and prints the time of each; without names, what
  *                                         this machine cannot have is an error only with CI=true
  *   node test/tools/build.ts --list       shows what is there, what is not yet, and what this machine cannot have
  *   node test/tools/build.ts --prune      removes what the present sources no longer use
@@ -9,7 +9,7 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheRoot, ensure, find, prune } from './cache.ts';
-import { type GroupName, groupNames, groups } from './groups.ts';
+import { type Group, type GroupName, groupNames, groups } from './groups.ts';
 
 async function list(names: GroupName[]): Promise<number> {
   console.log(`in ${cacheRoot()}:`);
@@ -52,7 +52,12 @@ if (unknown.length > 0) {
   console.error(`no such group: ${unknown.join(', ')}; there are ${known.join(', ')}`);
   process.exitCode = 2;
 } else {
-  const chosen = positionals.length > 0 ? known.filter((name) => positionals.includes(name)) : known;
+  const isChosen = (name: GroupName): boolean => {
+    const group: Group = groups[name];
+    const onRequest = group.kind === 'go' && group.onRequest === true;
+    return positionals.length > 0 ? positionals.includes(name) : values.list === true || !onRequest;
+  };
+  const chosen = known.filter(isChosen);
   if (values.prune) console.log((await prune()).join('\n') || 'nothing to remove');
   else if (values.list) process.exitCode = await list(chosen);
   else process.exitCode = await build(chosen, positionals.length > 0 || process.env['CI'] === 'true');

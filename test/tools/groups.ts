@@ -19,6 +19,8 @@ export interface GoGroup {
   ldflags?: (version: (module: string) => string) => string[];
   /** What a person is told before a cold build. */
   takes: string;
+  /** Built only when it is named, or when a test asks for it: too dear for what it adds to every run. */
+  onRequest?: boolean;
 }
 
 /** Programs taken from packages of the Debian or Ubuntu that the machine runs, unpacked without being installed. */
@@ -82,6 +84,15 @@ export const groups = {
     ldflags: (version) => [`-X ${distributionModule}/version.version=${version(distributionModule)}`],
     takes: 'about a minute',
   },
+  s3: {
+    kind: 'go',
+    module: 'storage',
+    programs: {
+      versitygw: 'github.com/versity/versitygw/cmd/versitygw',
+      'toxiproxy-server': 'github.com/Shopify/toxiproxy/v2/cmd/server',
+    },
+    takes: 'about a minute and a half on two cores',
+  },
   'kubernetes-api': {
     kind: 'go',
     module: 'kubernetes',
@@ -143,6 +154,13 @@ export const groups = {
     packages: ['podman'],
     programs: { podman: 'usr/bin/podman', conmon: 'usr/bin/conmon', crun: 'usr/bin/crun' },
     takes: 'about 30 seconds',
+  },
+  minio: {
+    kind: 'go',
+    module: 'minio',
+    programs: { minio: 'github.com/minio/minio' },
+    takes: 'about 2 minutes on two cores',
+    onRequest: true,
   },
   qemu: {
     kind: 'debian',
