@@ -74,14 +74,15 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
   }
 
   async function answer(request: FastifyRequest, reply: FastifyReply, handler: Handler, lines = fixed): Promise<void> {
+    // Before everything else, as in Distribution, so that a load balancer sees it whatever path it asks.
+    if (dependencies.unhealthy() !== undefined) return finish(request, reply, unhealthy(), []);
     const { socket } = request.raw;
     const tidy = tidied(request.originalUrl);
     if (tidy !== undefined) return finish(request, reply, movedTo(tidy), apiVersion);
     // Once a body is in, silence is ours: reading a large layer back may take longer than a client may be idle.
     if (carriesBody.has(request.method)) request.raw.once('end', () => socket.setTimeout(0));
     try {
-      if (dependencies.unhealthy() !== undefined) await finish(request, reply, unhealthy(), []);
-      else await finish(request, reply, await handler(createCall(request, reply)), lines);
+      await finish(request, reply, await handler(createCall(request, reply)), lines);
     } catch (thrown) {
       await fail(request, reply, thrown);
     }
@@ -97,12 +98,10 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
   }
 
   app.setErrorHandler((error, request, reply) => fail(request, reply, fromFramework(error)));
-  app.setNotFoundHandler((request, reply) => finish(request, reply, unrouted(request), apiVersion));
+  app.setNotFoundHandler((request, reply) => answer(request, reply, () => unrouted(request), apiVersion));
   observe(app, dependencies.observer);
   registerRoutes(app, prefix, dependencies, answer);
-  app.all('/', (request, reply) =>
-    dependencies.unhealthy() === undefined ? finish(request, reply, alive, []) : answer(request, reply, () => alive),
-  );
+  app.all('/', (request, reply) => answer(request, reply, () => alive, []));
   return app;
 }
 

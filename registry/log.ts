@@ -4,8 +4,9 @@
  */
 import { pino } from 'pino';
 import type { LogConfig } from './config/types.ts';
+import { callerOf } from './log/caller.ts';
 import type { Output } from './log/output.ts';
-import { redactFields } from './log/redact.ts';
+import { redactFields, redactText } from './log/redact.ts';
 import { textFields, textLine } from './log/text.ts';
 
 export interface Logger {
@@ -33,20 +34,38 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 /** The names that logrus gives the levels. */
 const LEVEL_NAMES = { debug: 'debug', info: 'info', warn: 'warning', error: 'error' } as const;
 
+/** What logrus' logstash formatter adds; `log.fields` may say otherwise. */
+const LOGSTASH = { '@version': '1', type: 'log' };
+
 /**
  * The application's log, in the fields that Distribution uses: `time` (RFC 3339 with a fraction), `level`, `msg`, `instance.id`,
- * `version` and `log.fields`. Secrets are taken out, an error under `err` becomes `err.message`, `err.code`, ….
+ * `version` and `log.fields`; `go.version` is left out, since there is none. Secrets are taken out of message and fields,
+ * an error under `err` becomes `err.message`, `err.code`, ….
  */
 export function createLogger(config: LogConfig, options: LoggerOptions): Logger {
-  const base = { ...config.fields, 'instance.id': options.instanceId, version: options.version };
-  const writer = config.formatter === 'text' ? textWriter(base, options) : jsonWriter(base, options, config.formatter);
+  const { formatter } = config;
+  const own = { 'instance.id': options.instanceId, version: options.version };
+  const base = { ...(formatter === 'logstash' ? LOGSTASH : {}), ...withoutClashes(config), ...own };
+  const writer = formatter === 'text' ? textWriter(base, options) : jsonWriter(base, options, formatter);
   const lowest = LEVELS.indexOf(config.level);
   const at = (level: (typeof LEVELS)[number]): Write => {
     if (LEVELS.indexOf(level) < lowest) return silent[level];
     const write = writer(level);
-    return (fields, message) => write(redactFields(fields), message);
+    const plain: Write = (fields, message) => write(redactFields(fields), redactText(message));
+    if (!config.reportcaller) return plain;
+    return function told(fields, message) {
+      plain({ ...fields, ...callerOf(told) }, message);
+    };
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** A static field named like one that every line has becomes `fields.NAME`, as logrus has it. */
+function withoutClashes({ fields, formatter, reportcaller }: LogConfig): Readonly<Record<string, unknown>> {
+  const taken = new Set(formatter === 'logstash' ? ['@timestamp', 'level', 'message'] : ['time', 'level', 'msg']);
+  if (reportcaller) for (const name of ['func', 'file']) taken.add(name);
+  const entries = Object.entries(redactFields(fields));
+  return Object.fromEntries(entries.map(([name, value]) => [taken.has(name) ? `fields.${name}` : name, value]));
 }
 
 /** pino would make JSON first and have it thrown away; text is cheaper made directly. */
@@ -68,7 +87,7 @@ function jsonWriter(
   const target = pino(
     {
       level: 'debug',
-      base: isLogstash ? { '@version': '1', ...base } : base,
+      base,
       messageKey: isLogstash ? 'message' : 'msg',
       timestamp: () => `,"${timeKey}":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label === 'warn' ? LEVEL_NAMES.warn : label }) },

@@ -27,6 +27,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'registry/metrics',
   ],
   'registry/health': [
+    'registry/config/types.ts',
     'registry/oci',
     'registry/policy',
     'registry/service',

@@ -21,6 +21,8 @@ export type FixedHeaders = readonly string[];
 export interface SentBody {
   readonly bytes: number;
   readonly type: string;
+  /** How many of them went out, when the answer was broken off. */
+  readonly soFar: () => number;
 }
 
 /** What was sent as body, for the log and the meters. */
@@ -47,14 +49,21 @@ export async function write(
     if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
     response.end();
   } else if (Buffer.isBuffer(body)) {
-    sentBodies.set(response, { bytes: body.length, type });
+    sentBodies.set(response, { bytes: body.length, type, soFar: none });
     if (body.length <= oneWrite) response.end(asText(body), 'latin1');
     else response.end(body);
   } else {
-    sentBodies.set(response, { bytes: Number(headers['content-length'] ?? 0), type });
+    const bytes = Number(headers['content-length'] ?? 0);
+    const { socket } = request;
+    const before = socket.bytesWritten;
+    // The head counts as well, for want of a better measure.
+    sentBodies.set(response, { bytes, type, soFar: () => Math.min(bytes, socket.bytesWritten - before) });
     await (body.sendTo === undefined ? pipeline(body, response) : body.sendTo(response));
   }
 }
+
+/** Of a small body that was broken off, nothing counts: it left in one write or not at all. */
+const none = (): number => 0;
 
 /** Names do not depend on case, but scripts that search answers for Distribution's spelling are many. */
 const spellings = new Map<string, string>();

@@ -8,7 +8,7 @@ import type { Blob, Blobs } from '../service/blobs.ts';
 import type { ObjectStream } from '../service/services.ts';
 import type { Answer } from './answer.ts';
 import type { Call, Handler, HttpDependencies } from './call.ts';
-import { clientAddress, peerOf } from './client-address.ts';
+import { clientAddress } from './client-address.ts';
 import { etag, precondition, rangeApplies } from './conditional.ts';
 import { errorAnswer } from './errors.ts';
 import { digestParam, nameParam } from './params.ts';
@@ -56,7 +56,7 @@ export function createBlobHandlers({ services, deleteEnabled }: HttpDependencies
 }
 
 const redirectUrl = (blobs: Blobs, { raw, signal }: Call, name: RepositoryName, blob: Blob) =>
-  blobs.redirectUrl(name, blob, { signal, client: clientAddress(raw, peerOf(raw)) });
+  blobs.redirectUrl(name, blob, { signal, client: clientAddress(raw) });
 
 /** `Range` is for the store to honour. The URL may be good for minutes only, so the blob's own Cache-Control would be a lie. */
 const redirect = (location: string, digest: Digest): Answer => ({

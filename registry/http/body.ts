@@ -19,9 +19,26 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
 }
 
+/** Bytes of a request's body that were taken in, for the log and the meters. A refused body is not counted. */
+export const receivedBytes = new WeakMap<IncomingMessage, number>();
+
 /** The body piece by piece. Leaving the loop early keeps the connection, so that an answer can still be read. */
-export const streamBody = (request: IncomingMessage): AsyncIterable<Buffer> =>
-  request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+export function streamBody(request: IncomingMessage): AsyncIterable<Buffer> {
+  const pieces: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false });
+  let bytes = 0;
+  const counted: AsyncIterator<Buffer> = {
+    async next() {
+      const piece = await pieces.next();
+      if (piece.done !== true) {
+        bytes += piece.value.length;
+        receivedBytes.set(request, bytes);
+      }
+      return piece;
+    },
+    return: async (value) => (await pieces.return?.(value)) ?? { done: true, value },
+  };
+  return { [Symbol.asyncIterator]: () => counted };
+}
 
 /** Bytes of a refused body that are read and dropped before the connection is cut. */
 const patience = 32 * 1024 * 1024;

@@ -1,9 +1,9 @@
 /** The access log: one line a request in Apache's combined format, as Distribution writes it to standard output. */
 import type { Output } from './output.ts';
-import { redactText } from './redact.ts';
+import { redactText, redactUrl } from './redact.ts';
 
 export interface AccessEntry {
-  /** The client's address without its port. */
+  /** The peer's address without its port, as Distribution has it: what a proxy says of its client stands in the other log. */
   readonly remoteAddress: string | undefined;
   /** The authenticated user. */
   readonly user?: string | undefined;
@@ -34,7 +34,7 @@ export function createAccessLog(
     stream.write(
       `${entry.remoteAddress ?? '-'} - ${unbreakable(entry.user || '-')} [${time(entry.time)}] "${unbreakable(entry.method)} ` +
         `${unbreakable(redactText(entry.uri))} HTTP/${entry.httpVersion}" ${entry.status} ${entry.bytes} ` +
-        `"${unbreakable(entry.referer ?? '')}" "${unbreakable(entry.userAgent ?? '')}"\n`,
+        `"${unbreakable(redactUrl(entry.referer ?? ''))}" "${unbreakable(redactText(entry.userAgent ?? ''))}"\n`,
     );
   };
 }

@@ -1,11 +1,30 @@
-/** What may not stand in a log: credentials, keys, and the signed state of an upload. Errors become flat fields here too. */
+/**
+ * What may not stand in a log: credentials, keys, signatures, and the signed state of an upload. Errors become flat fields
+ * here too. Everything in it is linear in the text's length: clients choose the texts.
+ */
 
 export const REDACTED = '[redacted]';
 
 /** Last parts of field names whose values are secrets. */
-const SECRET = /(?:^|[._-])(?:authorization|cookie|password|passwd|secret|secretkey|accesskey|token|_state)$/i;
+const SECRET_FIELD =
+  /(?:^|[._-])(?:authorization|cookie|password|passwd|secret|secretkey|accesskey|accountkey|apikey|licensekey|connectionstring|token|credentials?|signature|_state)$/i;
 
-const STATE = /([?&]_state=)[^&\s"#]*/g;
+/**
+ * Names of query parameters whose values are secrets: the state of an upload, tokens and passwords, and what makes a
+ * presigned URL of S3, CloudFront, Google or Azure good for whoever has it.
+ */
+const SECRET_PARAMETER =
+  /^(?:_state|sig|code|key|policy|.*(?:signature|credential|secret|password|passwd|token|awsaccesskeyid|api[_-]?key))$/;
+
+/** `?name=value`, `&name=value`; the value ends where a query's value or a quoted text ends. */
+const PARAMETER = /([?&;])([^=&;?\s"'<>]{1,100})=([^&;\s"'<>]*)/g;
+
+/** What stands between `://` and `@`. */
+const USER_INFO = /:\/\/[^/\s"'<>?#]*@/g;
+
+/** The value of an Authorization header inside a text; a challenge (`Bearer realm=…`) is none, nor is `Basic authentication`. */
+const AUTHORIZATION =
+  /\b(Basic|Bearer)\s+(?!(?:realm=|auth(?:entication|orization)?\b|tokens?\b|challenges?\b|credentials?\b))[A-Za-z0-9._~+/=-]{4,}/gi;
 
 const MAX_DEPTH = 4;
 
@@ -16,15 +35,40 @@ const MAX_NAMES = 1000;
 function isSecret(name: string): boolean {
   let answer = secretNames.get(name);
   if (answer === undefined) {
-    answer = SECRET.test(name);
+    answer = SECRET_FIELD.test(name);
     if (secretNames.size < MAX_NAMES) secretNames.set(name, answer);
   }
   return answer;
 }
 
-/** A text without the values of `_state` in its queries. */
-export const redactText = (text: string): string =>
-  text.includes('_state=') ? text.replace(STATE, `$1${REDACTED}`) : text;
+/** A text without secret query values, user information of URLs, and credentials as headers have them. */
+export function redactText(text: string): string {
+  let clean = text;
+  if (clean.includes('=')) clean = clean.replace(PARAMETER, cleanParameter);
+  if (clean.includes('://')) clean = clean.replace(USER_INFO, `://${REDACTED}@`);
+  if (clean.includes(' ')) clean = clean.replace(AUTHORIZATION, `$1 ${REDACTED}`);
+  return clean;
+}
+
+function cleanParameter(whole: string, separator: string, name: string, value: string): string {
+  const plain = name.includes('%') ? decoded(name) : name;
+  if (value === '' || !SECRET_PARAMETER.test(plain.toLowerCase())) return whole;
+  return `${separator}${name}=${REDACTED}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A foreign URL, whose parameters nobody here knows: neither its query nor its fragment nor its user information. */
+export function redactUrl(url: string): string {
+  const end = url.search(/[?#]/);
+  return redactText(end === -1 || end === url.length - 1 ? url : `${url.slice(0, end + 1)}${REDACTED}`);
+}
 
 /** The same fields, fit to be written. Gives back the very object when nothing had to change. */
 export function redactFields(fields: object, depth = 0): Readonly<Record<string, unknown>> {
@@ -38,7 +82,7 @@ export function redactFields(fields: object, depth = 0): Readonly<Record<string,
       Object.assign(copy, errorFields(name, value));
       continue;
     }
-    const clean = isSecret(name) ? secretValue(value) : cleanValue(value, depth);
+    const clean = cleanField(name, value, depth);
     if (clean === value) continue;
     copy ??= { ...given };
     copy[name] = clean;
@@ -46,15 +90,29 @@ export function redactFields(fields: object, depth = 0): Readonly<Record<string,
   return copy ?? given;
 }
 
+function cleanField(name: string, value: unknown, depth: number): unknown {
+  if (isSecret(name)) return secretValue(value);
+  // Any header may carry a key: what they are called is their users' choice.
+  if (name === 'headers' && isRecord(value)) return mapValues(value, secretValue);
+  return cleanValue(value, depth);
+}
+
 const secretValue = (value: unknown): unknown => (value === undefined || value === '' ? value : REDACTED);
 
 function cleanValue(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return redactText(value);
-  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Buffer.isBuffer(value)) return `${value.length} bytes`;
   if (depth >= MAX_DEPTH) return '…';
   if (Array.isArray(value)) return value.map((item) => cleanValue(item, depth + 1));
   return value instanceof Error ? redactText(value.message) : redactFields(value, depth + 1);
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Error);
+
+const mapValues = (given: Readonly<Record<string, unknown>>, change: (value: unknown) => unknown): object =>
+  Object.fromEntries(Object.entries(given).map(([name, value]) => [name, change(value)]));
 
 /**
  * `err` as Distribution's fields `err.code`, `err.message`, `err.detail`; the cause's message beside them. An error without

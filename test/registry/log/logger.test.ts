@@ -8,6 +8,7 @@ const config: LogConfig = {
   formatter: 'text',
   fields: { service: 'registry', site: 'a b' },
   accesslog: { disabled: false },
+  reportcaller: false,
 };
 
 /** What a logger of this configuration writes. */
