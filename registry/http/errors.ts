@@ -33,6 +33,8 @@ export const errorTable: Readonly<Record<ErrorCode, Wire>> = {
   TAGS_TOO_MANY: wire(414, 'TAG_INVALID', 'too many tags in one request'),
   MANIFEST_UNKNOWN: wire(404, 'MANIFEST_UNKNOWN', 'manifest unknown'),
   MANIFEST_INVALID: wire(400, 'MANIFEST_INVALID', 'manifest invalid'),
+  MANIFEST_NAME_INVALID: wire(400, 'NAME_INVALID', 'the name in the manifest is invalid'),
+  MANIFEST_UNVERIFIED: wire(400, 'MANIFEST_UNVERIFIED', 'manifest failed signature verification'),
   MANIFEST_TOO_LARGE: wire(413, 'MANIFEST_INVALID', 'the manifest is too large'),
   MANIFEST_BLOB_UNKNOWN: wire(400, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry'),
   BLOB_UNKNOWN: wire(404, 'BLOB_UNKNOWN', 'blob unknown to registry'),

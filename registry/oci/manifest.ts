@@ -1,17 +1,20 @@
 /**
  * Manifests as a registry reads them (image specification, "Image Manifest", "Image Index", "Content Descriptors", and
- * Docker's schema 2). Only what a registry must understand is looked at; the bytes are never written again, unknown
- * properties and unknown media types of config, layers and children are nobody's business here.
+ * Docker's schema 2; of schema 1 the payload without its signatures). Only what a registry must understand is looked at; the
+ * bytes are never written again, unknown properties and unknown media types of config, layers and children are nobody's
+ * business here.
  */
 
 import { isWellFormedDigest } from './digest.ts';
 import { type Fault, fault, RegistryError } from './error.ts';
+import { readSchema1, schema1MediaType } from './schema1.ts';
 
 export const mediaTypes = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
   ociIndex: 'application/vnd.oci.image.index.v1+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  schema1: schema1MediaType,
 } as const;
 
 export type ManifestMediaType = (typeof mediaTypes)[keyof typeof mediaTypes];
@@ -54,6 +57,9 @@ const invalid = (message: string): RegistryError => fault('MANIFEST_INVALID', me
  */
 export function parseManifest(bytes: Buffer, contentType?: ManifestMediaType): Manifest {
   const json = parseJson(bytes);
+  if (contentType === mediaTypes.schema1 || (contentType === undefined && json['schemaVersion'] === 1)) {
+    return schema1Manifest(json);
+  }
   if (json['schemaVersion'] !== 2) throw invalid(`schemaVersion must be 2, not ${show(json['schemaVersion'])}`);
   const mediaType = decideType(json, contentType);
   const isIndex = mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
@@ -76,6 +82,21 @@ export function parseManifest(bytes: Buffer, contentType?: ManifestMediaType): M
   const [first, ...more] = faults;
   if (first) throw new RegistryError(first, more);
   return manifest;
+}
+
+/** The layers without their media types, sizes and order of application, which schema 1 does not tell as descriptors do. */
+function schema1Manifest(json: Json): Manifest {
+  const bare = { mediaType: '', size: undefined, urls: [], platform: undefined };
+  return {
+    mediaType: mediaTypes.schema1,
+    isIndex: false,
+    config: undefined,
+    layers: readSchema1(json).layers.map((digest) => ({ ...bare, digest })),
+    children: [],
+    subject: undefined,
+    artifactType: undefined,
+    annotations: undefined,
+  };
 }
 
 function parseJson(bytes: Buffer): Json {
