@@ -1,7 +1,7 @@
 /** The `registry` program: its subcommands, thin. */
-import { readFile } from 'node:fs/promises';
+import { loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problem.ts';
-import { configPath, readConfig } from './config/read.ts';
+import { checkConfig, checkUsage } from './config-check.ts';
 import { createAccessLog } from './log/access.ts';
 import { openOutput } from './log/output.ts';
 import { createLogger } from './log.ts';
@@ -11,6 +11,8 @@ import { version } from './version.ts';
 
 const usage = `usage:
   registry serve [CONFIGURATION]   serve the registry; without a path, REGISTRY_CONFIGURATION_PATH names it
+  ${checkUsage}
+                                   print what the registry makes of a configuration, without secrets
   registry --version
   registry help
 `;
@@ -20,21 +22,23 @@ async function serveCommand(argument: string | undefined, more: readonly string[
     console.error(`registry: serve takes one configuration file and no options\n\n${usage}`);
     return 1;
   }
-  const { env } = process;
-  const path = configPath(argument, env);
-  const file = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const reasons: Record<string, string> = {
-      ENOENT: 'there is no such file',
-      EISDIR: 'it is a folder; name a file in it',
-    };
-    throw new Error(`cannot read the configuration ${path}: ${reasons[error.code ?? ''] ?? error.message}`);
-  });
-  const { config, warnings } = readConfig({ file, path, env });
+  const { config, warnings } = await loadConfig(argument, process.env);
   const stderr = openOutput(2);
   const log = createLogger(config.log, { stream: stderr, instanceId: createUuids()(), version });
   for (const { path: key, message, remedy } of warnings) log.warn({ key, remedy }, message);
   const accessLog = createAccessLog(config.log.accesslog, { stream: openOutput(1) });
   return await serve(config, { log, accessLog, asked: signalled() });
+}
+
+async function configCommand(subcommand: string | undefined, args: readonly string[]): Promise<number> {
+  if (subcommand !== 'check') {
+    console.error(`registry: config has one subcommand: check\n\n${usage}`);
+    return 1;
+  }
+  return checkConfig(args, process.env, {
+    stdout: (text) => process.stdout.write(text),
+    stderr: (text) => process.stderr.write(text),
+  });
 }
 
 /** The first SIGTERM or SIGINT asks to end; a second one does not wait. */
@@ -54,6 +58,8 @@ async function main([command, argument, ...more]: readonly string[]): Promise<nu
   switch (command) {
     case 'serve':
       return serveCommand(argument, more);
+    case 'config':
+      return configCommand(argument, more);
     case '-v':
     case '--version':
       console.log(`registry berth v${version}`);

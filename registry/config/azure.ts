@@ -1,7 +1,7 @@
 /** `storage.azure`: a container of Azure Blob Storage. */
 import { below, fault, type Place, refine, type Spec, warn } from './check.ts';
 import { endpointUrl } from './endpoint.ts';
-import { noEffectYet, section } from './section.ts';
+import { section, withoutEffect } from './section.ts';
 import type { AzureConfig } from './types.ts';
 import { count, duration, flag, maybeText, oneOf, text } from './values.ts';
 
@@ -27,11 +27,14 @@ const keys = {
     },
     { doc: 'How to sign in.', untyped: true },
   ),
-  connectionstring: noEffectYet({
-    doc: 'A connection string; Distribution reads it and does nothing with it either.',
-    secret: true,
-    remedy: 'take it out, and write accountname and accountkey',
-  }),
+  connectionstring: withoutEffect(
+    maybeText({
+      example: 'a connection string',
+      secret: true,
+      doc: 'Distribution reads it and does nothing with it either.',
+    }),
+    'take it out, and write accountname and accountkey',
+  ),
   realm: text({
     default: DEFAULT_REALM,
     example: DEFAULT_REALM,

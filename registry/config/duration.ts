@@ -13,6 +13,15 @@ const UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+const SIZES = [
+  ['h', 3_600_000_000_000n],
+  ['m', 60_000_000_000n],
+  ['s', 1_000_000_000n],
+  ['ms', 1_000_000n],
+  ['us', 1000n],
+  ['ns', 1n],
+] as const;
+
 /** Go's `int64` nanoseconds end here. */
 const MAX_MS = 2 ** 63 / NANOSECONDS_PER_MS;
 
@@ -22,15 +31,14 @@ export function parseDuration(value: string | number | boolean | null): number |
   return ms !== undefined && Math.abs(ms) < MAX_MS ? ms : undefined;
 }
 
-/** The shortest way to write it: `10s`, `1h30m`, `0s`. */
+/** The shortest way to write it, to the nanosecond: `10s`, `1h30m`, `0s`. */
 export function formatDuration(ms: number): string {
-  let rest = ms;
+  let rest = BigInt(Math.round(ms * NANOSECONDS_PER_MS));
   let written = '';
-  for (const unit of ['h', 'm', 's', 'ms'] as const) {
-    const size = UNITS[unit] ?? 1;
-    const count = Math.floor(rest / size);
+  for (const [unit, size] of SIZES) {
+    const count = rest / size;
     rest -= count * size;
-    if (count > 0) written += `${count}${unit}`;
+    if (count > 0n) written += `${count}${unit}`;
   }
   return written || '0s';
 }

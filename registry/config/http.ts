@@ -2,11 +2,10 @@
 import { checkAddress, checkHost, checkPrefix } from './address.ts';
 import { below, fault, type Place, refine, type Spec, warn } from './check.ts';
 import { checkHeaders, headers } from './headers.ts';
-import { noEffectYet, notSupported, section } from './section.ts';
+import { noEffectYet, section } from './section.ts';
+import { tls } from './tls.ts';
 import type { HttpConfig } from './types.ts';
 import { bool, duration, oneOf, text } from './values.ts';
-
-const TLS_REMEDY = 'take it out and end TLS in front of the registry (an Ingress, a load balancer)';
 
 /** Paths of the debug port that metrics must not hide. */
 const DEBUG_PATHS: readonly string[] = ['/debug/health', '/livez', '/readyz'];
@@ -54,9 +53,15 @@ const keys = {
     },
     { doc: 'The debug server: `/debug/health`, `/livez`, `/readyz` and metrics, without authentication.' },
   ),
-  tls: notSupported({ doc: 'TLS.', remedy: TLS_REMEDY }),
-  http2: noEffectYet({ doc: 'HTTP/2 over TLS.', remedy: 'take it out' }),
-  h2c: noEffectYet({ doc: 'HTTP/2 without TLS.', remedy: 'take it out' }),
+  tls,
+  http2: noEffectYet(
+    section({ disabled: bool({ default: false, doc: 'Speaks HTTP/1.1 only.' }) }, { doc: 'HTTP/2 over TLS.' }),
+    { remedy: 'take it out: only HTTP/1.1 is spoken' },
+  ),
+  h2c: noEffectYet(
+    section({ enabled: bool({ default: false, doc: 'Speaks HTTP/2 without TLS.' }) }, { doc: 'HTTP/2 without TLS.' }),
+    { remedy: 'take it out: only HTTP/1.1 is spoken' },
+  ),
 };
 
 const asWritten = section(keys, { doc: 'Where the registry listens, and how it speaks.' });

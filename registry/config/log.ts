@@ -1,6 +1,7 @@
 /** `log` and the older `loglevel`. */
 import { optional } from './check.ts';
-import { noEffectYet, section } from './section.ts';
+import { hooks } from './hooks.ts';
+import { section } from './section.ts';
 import { anything, bool, mapOf, oneOf } from './values.ts';
 
 const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -17,7 +18,7 @@ export const log = section(
       { disabled: bool({ default: false, doc: 'Turns off the access log on standard output.' }) },
       { doc: "The access log, in Apache's combined format." },
     ),
-    hooks: noEffectYet({ doc: 'Log lines by mail.', remedy: 'take it out, or collect the log of the Pod' }),
+    hooks,
     reportcaller: bool({ default: false, doc: 'Adds file and function to every line.' }),
   },
   { doc: "The application's log, on standard error." },

@@ -1,18 +1,21 @@
 /** The file and the environment, read into one frozen `Config`, or one error with all that is wrong. */
+
+import { auth } from './auth.ts';
 import { childOf, type Keys, type Report } from './check.ts';
 import { compatibility } from './compatibility.ts';
 import { checkTogether } from './contradictions.ts';
 import { applyEnvironment, type Environment } from './env.ts';
 import { health } from './health.ts';
 import { http } from './http.ts';
-import { notifications, reporting } from './later.ts';
 import { catalog, tags } from './listings.ts';
 import { log, loglevel } from './log.ts';
 import { type Extensions, middleware } from './middleware.ts';
+import { notifications } from './notifications.ts';
 import { policy } from './policy.ts';
 import { ConfigError, type Problem, type Warning } from './problem.ts';
-import { auth, proxy } from './protection.ts';
+import { proxy } from './proxy.ts';
 import { redis } from './redis.ts';
+import { reporting } from './reporting.ts';
 import { warnUnknown } from './section.ts';
 import { storage } from './storage.ts';
 import { isAbsent, type Mapping, parseTree, type Tree, YamlFault } from './tree.ts';
@@ -65,22 +68,6 @@ export function readConfig(source: ConfigSource): { readonly config: Config; rea
   const config = readSections(root, report, source.extensions);
   if (report.faults.length > 0) throw new ConfigError(source.path, distinct(report.faults));
   return { config: deepFreeze(config), warnings: distinct(report.warnings) };
-}
-
-/**
- * The path of the configuration file: the command's argument, else `REGISTRY_CONFIGURATION_PATH`.
- * Throws `ConfigError` if there is neither.
- */
-export function configPath(argument: string | undefined, env: Environment): string {
-  const path = argument || env['REGISTRY_CONFIGURATION_PATH'];
-  if (path) return path;
-  const fault: Problem = {
-    path: 'REGISTRY_CONFIGURATION_PATH',
-    message: 'no configuration file is named',
-    remedy: 'pass its path as the argument, or set this variable',
-    fromEnvironment: true,
-  };
-  throw new ConfigError('', [fault]);
 }
 
 function parseFile(source: ConfigSource, report: Report): Mapping | undefined {

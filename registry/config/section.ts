@@ -6,6 +6,7 @@ import { isAbsent, plain, type Tree } from './tree.ts';
 /** A key that this version knows and does nothing with; it leaves no value. */
 export interface Unbuilt extends Spec<undefined> {
   readonly unbuilt: 'warning' | 'fault';
+  readonly remedy: string;
 }
 
 /** The values of a section's keys, without those that are not built. */
@@ -82,29 +83,31 @@ export function warnUnknown(place: Place, entries: ReadonlyMap<string, Tree>, kn
   }
 }
 
-interface UnbuiltAbout extends About {
+interface UnbuiltAbout {
   readonly remedy: string;
   /** Whether what is written asks for anything at all; by default whatever is neither empty nor `false` does. */
   readonly asks?: (value: unknown) => boolean;
 }
 
 /** Warns once when something is written there: it has no effect yet. */
-export const noEffectYet = (about: UnbuiltAbout): Unbuilt => unbuilt('warning', about);
+export const noEffectYet = (spec: Spec<unknown>, about: UnbuiltAbout): Unbuilt => unbuilt('warning', spec, about);
 
 /** A fault when something is written there: going on without it would leave open what the key was to protect. */
-export const notSupported = (about: UnbuiltAbout): Unbuilt => unbuilt('fault', about);
+export const notSupported = (spec: Spec<unknown>, about: UnbuiltAbout): Unbuilt => unbuilt('fault', spec, about);
 
-const unbuilt = (severity: 'warning' | 'fault', about: UnbuiltAbout): Unbuilt => ({
-  ...about,
-  type: 'not in this version',
-  default: '',
-  shape: { kind: 'any' },
+/** What is written is checked as if it counted, so that the day it does brings no surprise. */
+const unbuilt = (severity: 'warning' | 'fault', spec: Spec<unknown>, about: UnbuiltAbout): Unbuilt => ({
+  ...spec,
+  remedy: about.remedy,
   unbuilt: severity,
   read(place) {
     const { tree } = place;
-    if (tree === undefined || isAbsent(tree) || !(about.asks ?? saysSomething)(plain(tree))) return undefined;
-    if (severity === 'fault') fault(place, 'not supported by this version', about.remedy);
-    else warn(place, 'has no effect in this version', about.remedy);
+    if (tree === undefined || isAbsent(tree)) return undefined;
+    if ((about.asks ?? saysSomething)(plain(tree))) {
+      if (severity === 'fault') fault(place, 'not supported by this version', about.remedy);
+      else warn(place, 'has no effect in this version', about.remedy);
+    }
+    spec.read(place);
     return undefined;
   },
 });
@@ -113,6 +116,7 @@ const unbuilt = (severity: 'warning' | 'fault', about: UnbuiltAbout): Unbuilt =>
 export const withoutEffect = <T>(spec: Spec<T>, remedy: string): Unbuilt => ({
   ...spec,
   unbuilt: 'warning',
+  remedy,
   read(place) {
     const { tree } = place;
     if (tree === undefined || isAbsent(tree)) return undefined;
