@@ -1,0 +1,161 @@
+/**
+ * The second half of a run: takes out what was not marked. The order is such that a process that dies at any point has
+ * deleted nothing that is pointed to, and that the next run finds the rest: a tag's history before the manifest, the
+ * manifest before its content, links before bytes. Nothing need be durable: what comes back after a power loss is found again.
+ */
+import { algorithmOf, canonical, type Digest } from '../oci/digest.ts';
+import type { RepositoryName } from '../oci/name.ts';
+import * as keys from '../service/keys.ts';
+import { eachLimited } from '../service/parallel.ts';
+import type { Cancellable, Store } from '../storage/store.ts';
+import type { DigestSet } from './digests.ts';
+import { layerFolders, readLink } from './links.ts';
+import { type Revisions, unreached } from './revisions.ts';
+import { algorithmsIn, digestsIn, pages } from './walk.ts';
+
+export interface SweeperDependencies extends Cancellable {
+  readonly store: Store;
+  /** Grows when something turns out to have come since the start. */
+  readonly marked: DigestSet;
+  /** Milliseconds since the epoch, by the store's clock: what was written from then on stays. */
+  readonly cutoff: number;
+  readonly dryRun: boolean;
+  readonly told: SweepObserver;
+}
+
+/** Told before each deletion, and also when nothing is deleted. */
+export interface SweepObserver {
+  layer(name: RepositoryName, folder: string): void;
+  damagedLayer(path: string): void;
+  /** A membership, or the content itself (`name` undefined), is gone. Never told in a dry run. */
+  gone(name: RepositoryName | undefined, digest: Digest, path: string): Promise<void>;
+}
+
+export interface Sweeper {
+  /** Manifests that nothing reaches: those that went, and those that were pushed anew meanwhile and have to stay. */
+  manifests(
+    revisions: Revisions,
+    tags: readonly string[],
+  ): Promise<{ went: readonly Digest[]; stay: readonly Digest[] }>;
+  /** Links to layers that were not marked. */
+  layers(name: RepositoryName): Promise<void>;
+  /** Whether it was deleted: what was marked or written anew meanwhile stays. */
+  blob(digest: Digest): Promise<boolean>;
+}
+
+const quick = { durable: false } as const;
+
+export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: SweeperDependencies): Sweeper {
+  const options = { signal };
+
+  /** What came since the start is looked for last, right before it would go. */
+  async function isOld(path: string): Promise<boolean> {
+    const stat = await store.stat(path, options);
+    return stat !== undefined && stat.modified < cutoff;
+  }
+
+  async function history(name: RepositoryName, tag: string, going: ReadonlySet<Digest>): Promise<void> {
+    const root = keys.tagHistory(name, tag);
+    for (const algorithm of (await algorithmsIn(store, root, options)).known) {
+      for await (const page of digestsIn(store, root, algorithm, options)) {
+        await eachLimited(
+          page.filter((digest) => going.has(digest)),
+          async (digest) => {
+            if (!marked.has(digest)) await store.delete(`${root}/${digest.replace(':', '/')}`, quick);
+          },
+        );
+      }
+    }
+  }
+
+  async function isGoing(name: RepositoryName, folder: string, digest: Digest | undefined): Promise<boolean> {
+    if (digest !== undefined && marked.has(digest)) return false;
+    const path = `${keys.layers(name)}/${folder}/link`;
+    const target = await readLink(store, path, options);
+    if (target === 'absent') return false;
+    if (target === 'damaged') {
+      // A canonical one says by its place what it stood for; another one nobody can tell.
+      if (digest !== undefined && algorithmOf(digest) === canonical) return isOld(path);
+      told.damagedLayer(path);
+      return false;
+    }
+    if (marked.has(target)) return false;
+    if (await isOld(path)) return true;
+    marked.add(target);
+    return false;
+  }
+
+  return {
+    async manifests(revisions, tags) {
+      const { name } = revisions;
+      const going = new Set([...unreached(revisions, true), ...unreached(revisions, false)]);
+      const went: Digest[] = [];
+      const stay: Digest[] = [];
+      if (going.size === 0 || dryRun) return { went, stay };
+      for (const tag of tags) await history(name, tag, going);
+      await eachLimited([...going], async (digest) => {
+        if (marked.has(digest)) return;
+        if (await isOld(keys.revisionLink(name, digest))) {
+          await store.delete(keys.revision(name, digest), quick);
+          went.push(digest);
+          await told.gone(name, digest, keys.revision(name, digest));
+        } else stay.push(digest);
+      });
+      return { went, stay };
+    },
+
+    async layers(name) {
+      for await (const page of layerFolders(store, name, options)) {
+        await eachLimited(
+          page.filter(({ digest }) => digest === undefined || !marked.has(digest)),
+          async ({ folder, digest }) => {
+            if (!(await isGoing(name, folder, digest))) return;
+            told.layer(name, folder);
+            if (dryRun) return;
+            const path = `${keys.layers(name)}/${folder}`;
+            await store.delete(path, quick);
+            if (digest !== undefined) await told.gone(name, digest, path);
+          },
+        );
+      }
+    },
+
+    async blob(digest) {
+      if (marked.has(digest) || !(await isOld(keys.blobData(digest)))) return false;
+      await store.delete(keys.blob(digest), quick);
+      await store.delete(keys.places(digest), quick);
+      await told.gone(undefined, digest, keys.blob(digest));
+      return true;
+    },
+  };
+}
+
+/** Hints of ours that stand for what is gone. All of them could be deleted; they would be made again. */
+export async function sweepReferrers(
+  store: Store,
+  name: RepositoryName,
+  cutoff: number,
+  options: Cancellable,
+): Promise<void> {
+  const root = keys.referrersRoot(name);
+  const { known } = await algorithmsIn(store, root, options);
+  let removed = false;
+  for (const algorithm of known) {
+    for await (const subjects of digestsIn(store, root, algorithm, options)) {
+      for (const subject of subjects) {
+        for await (const page of pages(store, keys.referrers(name, subject), options)) {
+          await eachLimited(page, async (entry) => {
+            const digest = keys.referrerDigest(entry.name);
+            // The folder and not only its link: as long as it is there, a running server takes it for looked at.
+            if (digest === undefined || (await store.stat(keys.revision(name, digest), options))) return;
+            const path = keys.referrer(name, subject, digest);
+            const stat = await store.stat(path, options);
+            if (stat !== undefined && stat.modified < cutoff) removed = (await store.delete(path, quick)) || removed;
+          });
+        }
+      }
+    }
+  }
+  // The record of what was looked at would keep one that is pushed again from being looked at.
+  if (removed) await store.delete(keys.referrersScanned(name), quick);
+}
