@@ -31,7 +31,6 @@ const providers = {
     },
     { doc: 'Tokens of a server.', untyped: true },
   ),
-  none: section({}, { doc: 'Everybody may do everything.', untyped: true }),
 };
 
 const isProvider = (name: string): name is keyof typeof providers => Object.hasOwn(providers, name);
@@ -57,7 +56,7 @@ export const auth: Spec<undefined> & { readonly remedy: string } = {
         fault(place, `the provider ${name} is not supported by this version`, auth.remedy);
         if (tree?.kind === 'mapping') providers[name].read(childOf(place, name, tree.entries.get(name)));
       } else {
-        const known = Object.keys(providers);
+        const known = [...Object.keys(providers), 'none'];
         fault(place, `unknown provider ${JSON.stringify(name)}`, didYouMean(name, known, 'write auth: none'));
       }
     }

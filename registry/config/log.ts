@@ -24,4 +24,4 @@ export const log = section(
   { doc: "The application's log, on standard error." },
 );
 
-export const loglevel = { ...level('Older name of `log.level`, which wins.'), default: '' };
+export const loglevel = { ...level('Older name of `log.level`, which wins.'), default: '', olderNameOf: 'log.level' };

@@ -49,9 +49,10 @@ const tls: Spec<RedisTlsConfig | undefined> = refine(
         doc: "Files of the authorities that sign the server's certificate. None: those of the system.",
         example: '[/etc/registry/ca.crt]',
       }),
-      enabled: optional(
-        bool({ default: false, doc: 'TLS with the authorities of the system; key of the 3.0 previews.' }),
-      ),
+      enabled: {
+        ...optional(bool({ default: false, doc: 'TLS with the authorities of the system; key of the 3.0 previews.' })),
+        default: '',
+      },
     },
     { doc: 'TLS; any of these keys turns it on.', older: { clientcas: 'rootcas' } },
   ),
@@ -83,7 +84,7 @@ const tls: Spec<RedisTlsConfig | undefined> = refine(
 const pool = section(
   {
     maxidle: int({ default: 0, min: 0, doc: 'Key of 2.x, without effect.' }),
-    maxactive: int({ default: 0, min: 0, doc: 'Key of 2.x for `redis.poolsize`.' }),
+    maxactive: { ...int({ default: 0, min: 0, doc: 'Key of 2.x.' }), olderNameOf: 'redis.poolsize' },
     idletimeout: duration({ default: 0, doc: 'Key of 2.x, without effect.' }),
   },
   { doc: 'Keys of 2.x.' },
@@ -97,7 +98,7 @@ const asWritten = section(
       doc: 'Addresses: one is a server, several are a cluster, and with `mastername` they are sentinels.',
       example: '["redis:6379"]',
     }),
-    addr: maybeText({ example: 'redis:6379', doc: 'Key of 2.x for one of `redis.addrs`.' }),
+    addr: { ...maybeText({ example: 'redis:6379', doc: 'Key of 2.x.' }), olderNameOf: 'addrs' },
     mastername: maybeText({ example: 'mymaster', doc: 'The master that the sentinels watch.' }),
     username: maybeText({ example: 'registry', doc: 'The user (ACL).' }),
     password: maybeText({ example: "the user's password", secret: true, doc: "The user's password." }),

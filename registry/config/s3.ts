@@ -46,12 +46,10 @@ const keys = {
     example: 'https://s3.example.com',
     doc: 'Scheme and host of the URLs that clients are sent to, where they reach the server under another name.',
   }),
-  forcepathstyle: optional(
-    flag({
-      default: false,
-      doc: 'Writes the bucket into the path and not into the host name. Unset: yes with a `regionendpoint`, no without.',
-    }),
-  ),
+  forcepathstyle: {
+    ...optional(flag({ default: false, doc: 'Writes the bucket into the path and not into the host name.' })),
+    default: 'true with regionendpoint',
+  },
   bucket: text({ default: '', example: 'my-bucket', doc: 'The bucket. Required; it must exist.' }),
   encrypt: flag({ default: false, doc: "Encrypts at the server's side." }),
   keyid: maybeText({ example: 'arn:aws:kms:…', doc: 'The KMS key for `encrypt`; without one, AES256.' }),

@@ -59,12 +59,21 @@ test('every typed field of a Registry arrives in the server under its own meanin
       config: { extra: { log: { fields: { service: 'x' } }, storage: { filesystem: { maxthreads: 300 } } } },
     },
   });
+  const minimal = { file: 'version: 0.1\nstorage: inmemory', path: '', env: {} };
+  const { config: defaults } = readConfig(minimal);
   assert.deepEqual(
     { ...config },
     {
-      version: '0.1',
-      log: { level: 'warn', formatter: 'text', fields: { service: 'x' }, accesslog: { disabled: true } },
+      ...defaults,
+      log: {
+        level: 'warn',
+        formatter: 'text',
+        fields: { service: 'x' },
+        accesslog: { disabled: true },
+        reportcaller: false,
+      },
       storage: {
+        ...defaults.storage,
         driver: { type: 'filesystem', rootdirectory: '/var/lib/registry', maxthreads: 300 },
         delete: { enabled: true },
       },
@@ -79,11 +88,13 @@ test('every typed field of a Registry arrives in the server under its own meanin
         draintimeout: 61_500,
         debug: { addr: ':5001', prometheus: { enabled: false, path: '/metrics' } },
       },
-      health: { storagedriver: { enabled: true, interval: 2500, threshold: 9 } },
+      health: { ...defaults.health, storagedriver: { enabled: true, interval: 2500, threshold: 9 } },
       catalog: { maxentries: 7 },
       tags: { maxtags: 8 },
       validation: {
+        enabled: true,
         manifests: {
+          urls: { allow: [], deny: [] },
           references: 'none',
           indexes: { platforms: 'list', platformlist: [{ os: 'linux', architecture: 's390x' }] },
         },

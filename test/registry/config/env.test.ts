@@ -130,15 +130,27 @@ const cases: readonly Case[] = [
   {
     name: 'nested maintenance keys, absent from the file',
     env: { REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: 'false' },
-    pick: (c) => c.storage.driver.type,
-    expected: 'inmemory',
+    pick: (c) => c.storage.maintenance.readonly.enabled,
+    expected: false,
+  },
+  {
+    name: 'nested maintenance keys, absent from the file: on',
+    env: { REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: 'true' },
+    pick: (c) => c.storage.maintenance.readonly.enabled,
+    expected: true,
+  },
+  {
+    name: 'a nested maintenance section as one value',
+    env: { REGISTRY_STORAGE_MAINTENANCE_READONLY: '{"enabled":true}' },
+    pick: (c) => c.storage.maintenance.readonly.enabled,
+    expected: true,
   },
   {
     name: "nested maintenance keys over the file's",
     file: 'version: 0.1\nstorage: {inmemory: , maintenance: {readonly: {enabled: true}}}',
     env: { REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: 'false' },
-    pick: (c) => c.storage.driver.type,
-    expected: 'inmemory',
+    pick: (c) => c.storage.maintenance.readonly.enabled,
+    expected: false,
   },
   {
     name: 'a new name in a map is in lower case',
@@ -238,10 +250,9 @@ suite("faults carry the variable's name", () => {
     [{ REGISTRY_AUTH_HTPASSWD_PATH: '/p' }, /^REGISTRY_AUTH_HTPASSWD_PATH: the provider htpasswd is not supported/],
     [{ REGISTRY_HTTP_TLS_CERTIFICATE: '/c' }, /^REGISTRY_HTTP_TLS_CERTIFICATE: not supported/],
     [
-      { REGISTRY_STORAGE_MAINTENANCE_READONLY: '{"enabled":true}' },
-      /^REGISTRY_STORAGE_MAINTENANCE_READONLY: not supported/,
+      { REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: '1' },
+      /^REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: expected/,
     ],
-    [{ REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: 'true' }, /^REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED: not/],
     [{ REGISTRY_HTTP_HEADERS_X_1: 'a' }, /^REGISTRY_HTTP_HEADERS_X_1: the list has no element 0: use 0 for the next/],
     [{ REGISTRY_HTTP_HEADERS_X_Y: 'a' }, /^REGISTRY_HTTP_HEADERS_X_Y: "Y" is no index/],
     [{ REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: '/x' }, /exactly one storage driver, got inmemory and filesystem/],
@@ -255,24 +266,44 @@ suite("faults carry the variable's name", () => {
   }
 });
 
-suite('names that differ from the keys', () => {
-  const names: readonly (readonly [Env, string])[] = [
-    [{ REGISTRY_NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES: 'true' }, 'has no effect in this version'],
-    [{ REGISTRY_HEALTH_FILECHECKERS_0_FILE: '/x' }, 'has no effect in this version'],
-    [{ REGISTRY_HEALTH_HTTPCHECKERS: '[{uri: x}]' }, 'has no effect in this version'],
-    [{ REGISTRY_HEALTH_TCPCHECKERS: '[{addr: x}]' }, 'has no effect in this version'],
-    [{ REGISTRY_COMPATIBILITY_SCHEMA1_TRUSTKEY: '/k' }, 'has no effect in this version'],
+suite('names that differ from the keys are those of Go', () => {
+  const names: readonly (readonly [Env, (config: Config) => unknown, unknown])[] = [
+    [{ REGISTRY_HEALTH_FILECHECKERS_0_FILE: '/x' }, (c) => c.health.file[0]?.file, '/x'],
+    [{ REGISTRY_HEALTH_HTTPCHECKERS: '[{uri: "http://x"}]' }, (c) => c.health.http[0]?.uri, 'http://x'],
+    [{ REGISTRY_HEALTH_HTTPCHECKERS_0: '{uri: "http://x"}' }, (c) => c.health.http[0]?.uri, 'http://x'],
+    [{ REGISTRY_HEALTH_TCPCHECKERS_0_ADDR: 'x:1' }, (c) => c.health.tcp[0]?.addr, 'x:1'],
+    [{ REGISTRY_COMPATIBILITY_SCHEMA1_TRUSTKEY: '/k' }, (c) => c.compatibility.schema1.signingkeyfile, '/k'],
+    [
+      { REGISTRY_REDIS_OPTIONS_ADDRS: '["x:1"]', REGISTRY_REDIS_OPTIONS_DB: '3' },
+      (c) => [c.redis?.addrs, c.redis?.db],
+      [['x:1'], 3],
+    ],
+    [{ REGISTRY_REDIS_OPTIONS: '{addrs: ["x:1"], db: 3}' }, (c) => [c.redis?.addrs, c.redis?.db], [['x:1'], 3]],
+    [{ REGISTRY_REDIS_ADDRS_0: 'x:1', REGISTRY_REDIS_DB: '3' }, (c) => [c.redis?.addrs, c.redis?.db], [['x:1'], 3]],
+  ];
+  for (const [env, pick, expected] of names) {
+    test(Object.keys(env).join(', '), () => assert.deepEqual(pick(configOf(MINIMAL, env)), expected));
+  }
+
+  const warned: readonly (readonly [Env, string])[] = [
     [{ REGISTRY_NOTIFICATIONS_EVENTS: '{}' }, 'ignored: no such key'],
     [{ REGISTRY_HEALTH_FILE: '[]' }, 'ignored: no such key'],
+    [{ REGISTRY_COMPATIBILITY_SCHEMA1_SIGNINGKEYFILE: '/k' }, 'ignored: no such key'],
+    [{ REGISTRY_NOTIFICATIONS_ENDPOINTS_0_URL: 'https://x' }, 'has no effect in this version'],
+    [{ REGISTRY_LOG_HOOKS_0_MAILOPTIONS_FROM: 'x' }, 'has no effect in this version'],
   ];
-  for (const [env, expected] of names) {
+  for (const [env, expected] of warned) {
     const [name = ''] = Object.keys(env);
-    test(name, () => {
+    test(`${name}: ${expected}`, () => {
       const warnings = warningsOf(MINIMAL, env);
       assert.equal(warnings.length, 1, warnings.join('\n'));
       assert.ok(warnings[0]?.startsWith(`${name}: ${expected}`), warnings[0]);
     });
   }
+
+  test('REGISTRY_NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES asks for nothing by itself', () => {
+    assert.deepEqual(warningsOf(MINIMAL, { REGISTRY_NOTIFICATIONS_EVENTCONFIG_INCLUDEREFERENCES: 'true' }), []);
+  });
 });
 
 suite('names that mean nothing are warned about, with the nearest that does', () => {

@@ -1,14 +1,26 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { suite, test } from 'node:test';
-import { configPath, readConfig } from '../../../registry/config/read.ts';
+import { configPath } from '../../../registry/config/load.ts';
+import { readConfig } from '../../../registry/config/read.ts';
 import { configOf, faultsOf, MINIMAL, warningsOf } from './reading.ts';
 
 suite('the smallest file', () => {
   test('gives every default', () => {
     assert.deepEqual(configOf(MINIMAL), {
       version: '0.1',
-      log: { level: 'info', formatter: 'text', fields: {}, accesslog: { disabled: false } },
-      storage: { driver: { type: 'inmemory' }, delete: { enabled: false } },
+      log: { level: 'info', formatter: 'text', fields: {}, accesslog: { disabled: false }, reportcaller: false },
+      storage: {
+        driver: { type: 'inmemory' },
+        delete: { enabled: false },
+        redirect: { disable: false },
+        cache: { blobdescriptor: undefined, blobdescriptorsize: 10_000 },
+        tag: { concurrencylimit: availableParallelism() },
+        maintenance: {
+          uploadpurging: { enabled: true, age: 168 * 3_600_000, interval: 24 * 3_600_000, dryrun: false },
+          readonly: { enabled: false, file: undefined },
+        },
+      },
       http: {
         addr: '',
         net: 'tcp',
@@ -20,10 +32,21 @@ suite('the smallest file', () => {
         draintimeout: 0,
         debug: { addr: undefined, prometheus: { enabled: false, path: '/metrics' } },
       },
-      health: { storagedriver: { enabled: false, interval: 10_000, threshold: 1 } },
+      health: { storagedriver: { enabled: false, interval: 10_000, threshold: 1 }, file: [], http: [], tcp: [] },
       catalog: { maxentries: 1000 },
       tags: { maxtags: 1000 },
-      validation: { manifests: { references: 'all', indexes: { platforms: 'all', platformlist: [] } } },
+      validation: {
+        enabled: true,
+        manifests: {
+          urls: { allow: [], deny: [] },
+          references: 'all',
+          indexes: { platforms: 'all', platformlist: [] },
+        },
+      },
+      redis: undefined,
+      middleware: { registry: [], repository: [], storage: [] },
+      compatibility: { schema1: { enabled: false, signingkeyfile: undefined } },
+      policy: { repository: { classes: [] } },
     });
     assert.deepEqual(warningsOf(MINIMAL), []);
   });
@@ -54,10 +77,16 @@ suite('a whole file', () => {
   test('is read key by key', () => {
     const config = configOf(`
 version: 0.1
-log: {level: DEBUG, formatter: json, fields: {service: registry, shard: 7}, accesslog: {disabled: on}}
+log: {level: DEBUG, formatter: json, fields: {service: registry, shard: 7}, accesslog: {disabled: on}, reportcaller: y}
 storage:
   filesystem: {rootdirectory: /data, maxthreads: 200}
   delete: {enabled: yes}
+  redirect: {disable: true}
+  cache: {blobdescriptor: InMemory, blobdescriptorsize: 5}
+  tag: {concurrencylimit: 3}
+  maintenance:
+    uploadpurging: {enabled: false, age: 1h, interval: 2h, dryrun: true}
+    readonly: {enabled: true, file: /run/ro}
 http:
   addr: localhost:5000
   net: tcp
@@ -68,11 +97,21 @@ http:
   headers: {X-Content-Type-Options: [nosniff], X-Two: [a, 2]}
   draintimeout: 1m30s
   debug: {addr: ':5001', prometheus: {enabled: true, path: /m}}
-health: {storagedriver: {enabled: true, interval: 500ms, threshold: 3}}
+health:
+  storagedriver: {enabled: true, interval: 500ms, threshold: 3}
+  file: [{file: /run/down, interval: 1s, threshold: 2}]
+  http: [{uri: "https://a/h", statuscode: 204, timeout: 3s, interval: 4s, threshold: 5, headers: {Authorization: [x]}}]
+  tcp: [{addr: "a:1", timeout: 6s, interval: 7s, threshold: 8}]
 catalog: {maxentries: 5}
 tags: {maxtags: 6}
 validation:
-  manifests: {references: None, indexes: {platforms: LIST, platformlist: [{architecture: amd64, os: linux}]}}
+  manifests:
+    urls: {allow: ['(?i)^https://a/'], deny: ['[[:space:]]']}
+    references: None
+    indexes: {platforms: LIST, platformlist: [{architecture: amd64, os: linux}]}
+middleware: {storage: [{name: redirect, options: {baseurl: "https://cdn/"}}]}
+compatibility: {schema1: {enabled: true, signingkeyfile: /k}}
+policy: {repository: {classes: [image, plugin]}}
 `);
     assert.deepEqual(config, {
       version: '0.1',
@@ -81,8 +120,19 @@ validation:
         formatter: 'json',
         fields: { service: 'registry', shard: 7 },
         accesslog: { disabled: true },
+        reportcaller: true,
       },
-      storage: { driver: { type: 'filesystem', rootdirectory: '/data', maxthreads: 200 }, delete: { enabled: true } },
+      storage: {
+        driver: { type: 'filesystem', rootdirectory: '/data', maxthreads: 200 },
+        delete: { enabled: true },
+        redirect: { disable: true },
+        cache: { blobdescriptor: 'inmemory', blobdescriptorsize: 5 },
+        tag: { concurrencylimit: 3 },
+        maintenance: {
+          uploadpurging: { enabled: false, age: 3_600_000, interval: 7_200_000, dryrun: true },
+          readonly: { enabled: true, file: '/run/ro' },
+        },
+      },
       http: {
         addr: 'localhost:5000',
         net: 'tcp',
@@ -94,15 +144,35 @@ validation:
         draintimeout: 90_000,
         debug: { addr: ':5001', prometheus: { enabled: true, path: '/m' } },
       },
-      health: { storagedriver: { enabled: true, interval: 500, threshold: 3 } },
+      health: {
+        storagedriver: { enabled: true, interval: 500, threshold: 3 },
+        file: [{ file: '/run/down', interval: 1000, threshold: 2 }],
+        http: [
+          {
+            uri: 'https://a/h',
+            statuscode: 204,
+            timeout: 3000,
+            interval: 4000,
+            threshold: 5,
+            headers: { Authorization: ['x'] },
+          },
+        ],
+        tcp: [{ addr: 'a:1', timeout: 6000, interval: 7000, threshold: 8 }],
+      },
       catalog: { maxentries: 5 },
       tags: { maxtags: 6 },
       validation: {
+        enabled: true,
         manifests: {
+          urls: { allow: ['(?i)^https://a/'], deny: ['[[:space:]]'] },
           references: 'none',
           indexes: { platforms: 'list', platformlist: [{ os: 'linux', architecture: 'amd64' }] },
         },
       },
+      redis: undefined,
+      middleware: { registry: [], repository: [], storage: [{ name: 'redirect', baseurl: 'https://cdn' }] },
+      compatibility: { schema1: { enabled: true, signingkeyfile: '/k' } },
+      policy: { repository: { classes: ['image', 'plugin'] } },
     });
   });
 
@@ -125,8 +195,8 @@ auth: {htpasswd: {realm: r, path: /p}}
 `;
     assert.deepEqual(faultsOf(file, { REGISTRY_HTTP_NET: 'udp' }), [
       'config.yml: log.level: expected one of error, warn, info, debug, got "loud": write info for the default',
-      'config.yml: storage.delete.enabled: expected true or false, got "true": write true without quotes',
       'config.yml: storage.filesystem.maxthreads: expected an integer, got "many": write 100 for the default',
+      'config.yml: storage.delete.enabled: expected true or false, got "true": write true without quotes',
       'REGISTRY_HTTP_NET: expected one of tcp, unix, got "udp": write tcp for the default',
       'config.yml: http.headers.X: expected a list, got "nosniff": write [nosniff]',
       'config.yml: http.draintimeout: expected a duration of 0 or more, got "soon": write a number and a unit, such as 30s',
@@ -187,13 +257,20 @@ suite('version', () => {
 });
 
 suite('the path of the file', () => {
-  test('is the argument, else REGISTRY_CONFIGURATION_PATH', () => {
-    assert.equal(configPath('/a.yml', { REGISTRY_CONFIGURATION_PATH: '/b.yml' }), '/a.yml');
-    assert.equal(configPath(undefined, { REGISTRY_CONFIGURATION_PATH: '/b.yml' }), '/b.yml');
+  test('is the argument, else REGISTRY_CONFIGURATION_PATH, else where images of Distribution 3.x and 2.x keep it', () => {
+    const all = (): boolean => true;
+    assert.equal(configPath('/a.yml', { REGISTRY_CONFIGURATION_PATH: '/b.yml' }, all), '/a.yml');
+    assert.equal(configPath(undefined, { REGISTRY_CONFIGURATION_PATH: '/b.yml' }, all), '/b.yml');
+    assert.equal(configPath(undefined, {}, all), '/etc/distribution/config.yml');
+    const old = '/etc/docker/registry/config.yml';
+    assert.equal(
+      configPath(undefined, {}, (path) => path === old),
+      old,
+    );
   });
 
   test('without either there is one sentence, not a stack', () => {
-    assert.throws(() => configPath(undefined, {}), {
+    assert.throws(() => configPath(undefined, {}, () => false), {
       name: 'ConfigError',
       message:
         'REGISTRY_CONFIGURATION_PATH: no configuration file is named: pass its path as the argument, or set this variable',
