@@ -31,8 +31,8 @@ export interface Descriptors {
    * again as long as the process lives.
    */
   clear(forgotten: readonly Forgotten[]): Promise<boolean>;
-  /** Tells what is still to be told, as far as that goes, and releases connections. */
-  close(): Promise<void>;
+  /** Tells what is still to be told and releases connections. Resolves with how many could not be told of. */
+  close(): Promise<number>;
 }
 
 /** Remembers nothing: each read asks the store. */
@@ -40,5 +40,5 @@ export const noDescriptors: Descriptors = {
   find: async () => undefined,
   note() {},
   clear: async () => true,
-  close: async () => undefined,
+  close: async () => 0,
 };

@@ -6,6 +6,7 @@ import { algorithmOf, canonical, type Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 import type { Blob } from './blobs.ts';
+import type { OnDamage } from './damage.ts';
 import type { Descriptors } from './descriptors.ts';
 import * as keys from './keys.ts';
 import type { Links } from './links.ts';
@@ -22,6 +23,7 @@ export interface LookupDependencies {
   readonly store: Store;
   readonly links: Links;
   readonly descriptors: Descriptors;
+  readonly onDamage: OnDamage;
 }
 
 interface Found {
@@ -30,12 +32,14 @@ interface Found {
   readonly isFresh: boolean;
 }
 
-export function createBlobLookup({ store, links, descriptors }: LookupDependencies): BlobLookup {
+export function createBlobLookup({ store, links, descriptors, onDamage }: LookupDependencies): BlobLookup {
   async function sizeOf(stored: Digest, options: LookupOptions): Promise<Found | undefined> {
     const known = options.confirm ? undefined : await descriptors.find(stored, options);
     if (known !== undefined) return { size: known, isFresh: false };
-    const stat = await store.stat(keys.blobData(stored), options);
+    const path = keys.blobData(stored);
+    const stat = await store.stat(path, options);
     if (stat !== undefined && !stat.isDirectory) return { size: stat.size, isFresh: true };
+    if (stat !== undefined) onDamage('data', path, 'a folder lies where bytes belong');
     // Whoever was told of them by a HEAD would otherwise be told so again, and never push them.
     if (options.confirm) await descriptors.clear([{ digest: stored }]);
     return undefined;
@@ -59,4 +63,10 @@ export function createBlobLookup({ store, links, descriptors }: LookupDependenci
     if (found.isFresh) descriptors.note(name, blob);
     return blob;
   };
+}
+
+/** Whether the repository's link to the blob is there, for those who remember memberships elsewhere. */
+export function createMemberCheck(links: Links) {
+  return async (name: RepositoryName, digest: Digest, options: Cancellable): Promise<boolean> =>
+    (await links.resolve(keys.layerLink(name, digest), options)) !== undefined;
 }
