@@ -67,6 +67,12 @@ export const groups = {
     },
     takes: 'about 20 seconds',
   },
+  redis: {
+    kind: 'debian',
+    packages: ['redis-server', 'redis-tools'],
+    programs: { 'redis-server': 'usr/bin/redis-server', 'redis-cli': 'usr/bin/redis-cli' },
+    takes: 'about 15 seconds',
+  },
   clients: {
     kind: 'go',
     module: 'clients',
