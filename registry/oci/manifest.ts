@@ -7,6 +7,7 @@
 
 import { isWellFormedDigest } from './digest.ts';
 import { type Fault, fault, RegistryError } from './error.ts';
+import { excessIn } from './json-bounds.ts';
 import { readSchema1, schema1MediaType } from './schema1.ts';
 
 export const mediaTypes = {
@@ -100,6 +101,8 @@ function schema1Manifest(json: Json): Manifest {
 }
 
 function parseJson(bytes: Buffer): Json {
+  const excess = excessIn(bytes);
+  if (excess !== undefined) throw invalid(`the manifest has ${excess}`);
   let json: unknown;
   try {
     json = JSON.parse(bytes.toString('utf8'));

@@ -134,7 +134,11 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
     options: Cancellable,
   ): Promise<void> {
     const state = await take(upload, id, piece, { ...options, last: true });
-    const found = await digests(name, id, upload, state, algorithmOf(digest), options);
+    const found = await digests(name, id, upload, state, algorithmOf(digest), options).catch(async (error: unknown) => {
+      // The client may come back: it must not find the bytes in the hands of a request that has failed.
+      await upload.release?.();
+      throw error;
+    });
     const stored = found.get(canonical);
     if (stored === undefined || found.get(algorithmOf(digest)) !== digest) {
       await drop(name, id);

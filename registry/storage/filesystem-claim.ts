@@ -57,16 +57,19 @@ export function createClaims(names: Names): Claims {
   async function takeOver(from: string, held: string, location: string, size: number): Promise<boolean> {
     const beside = (name: string): string => names.aside(join(dirname(location), name));
     const [taken, copy, ready] = [beside('taken'), beside('copy'), beside('ready')];
+    let isOnly = false;
     try {
       await rename(from, taken);
       if (!(await copyStart(taken, copy, size))) throw conflict(location);
       await rename(copy, ready);
       // Only who removes it may put something in its place.
       await unlink(taken);
+      isOnly = true;
       await rename(ready, held);
       return true;
     } catch (error) {
-      await Promise.allSettled([unlink(copy), unlink(ready)]);
+      // Once it is all that is left of the upload, the copy stays, where the next one finds it.
+      await Promise.allSettled([unlink(copy), ...(isOnly ? [] : [unlink(ready)])]);
       if (isAbsence(error)) return false;
       throw error;
     }

@@ -122,6 +122,13 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
         : await run(() => openStream(place, { path, range, signal }, streams), signal);
     },
 
+    async release() {
+      const taken = held;
+      held = undefined;
+      // Another one who took it over meanwhile has the bytes; that is all this is for.
+      if (taken !== undefined) await claims.release(taken, location).catch(() => {});
+    },
+
     async commit(target, size, options) {
       checkOffset(DRIVER, path, size);
       const place = names.locateTarget(target);

@@ -155,7 +155,7 @@ export interface Upload {
    * Lets go of what an `append` with `last` left in this object's hands. To be called when no commit followed, harmless
    * otherwise. Absent where nothing is held.
    */
-  release?(): void;
+  release?(): Promise<void>;
 }
 
 export interface AppendOptions extends Cancellable {
