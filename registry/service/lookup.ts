@@ -66,7 +66,7 @@ export function createBlobLookup({ store, links, descriptors, onDamage }: Lookup
 }
 
 /** Whether the repository's link to the blob is there, for those who remember memberships elsewhere. */
-export function createMemberCheck(links: Links) {
+export function createMemberCheck(store: Store) {
   return async (name: RepositoryName, digest: Digest, options: Cancellable): Promise<boolean> =>
-    (await links.resolve(keys.layerLink(name, digest), options)) !== undefined;
+    (await store.read(keys.layerLink(name, digest), options))?.toString('latin1').trim() === digest;
 }
