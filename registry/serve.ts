@@ -14,6 +14,7 @@ import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createReport } from './report.ts';
 import { createServices } from './service/services.ts';
+import { loadSigningKey } from './signing.ts';
 import { instrument } from './storage/instrument.ts';
 import { checkStore, openStore } from './storage/open.ts';
 import { wrapRedirects } from './storage/redirect.ts';
@@ -46,10 +47,16 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
   );
   const s3 = driver.type === 's3' ? driver : undefined;
   const store = await wrapRedirects(unwrapped, config.middleware.storage, { s3, log, now });
+  const secret = config.http.secret ?? inventedSecret(log);
+  const { enabled, signingkeyfile } = config.compatibility.schema1;
   const services = createServices({
     store,
     log,
     policy: config.validation.manifests,
+    schema1: { enabled, key: await loadSigningKey(signingkeyfile, secret) },
+    classes: config.policy.repository.classes,
+    tagLookups: config.storage.tag.concurrencylimit,
+    damaged: (kind) => metrics.damaged(kind),
     contentLimits,
     redirects: !config.storage.redirect.disable,
     newId: createUuids(),
@@ -62,7 +69,7 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
   const app = createApp({
     services,
     baseUrl: createBaseUrl(config.http),
-    states: createUploadStates(config.http.secret ?? inventedSecret(log), now),
+    states: createUploadStates(secret, now),
     deleteEnabled: config.storage.delete.enabled,
     maxCatalog: config.catalog.maxentries,
     maxTags: config.tags.maxtags,

@@ -1,8 +1,10 @@
 /** Manifests by tag or digest: end-3, 7a, 7b and 9 of the distribution specification. */
 import { fault } from '../oci/error.ts';
-import { isManifestMediaType, mediaTypes } from '../oci/manifest.ts';
+import { isManifestMediaType, type ManifestMediaType, mediaTypes } from '../oci/manifest.ts';
 import { parseTag, type Tag } from '../oci/name.ts';
+import { schema1PushTypes } from '../oci/schema1.ts';
 import { maxManifestSize } from '../service/limits.ts';
+import { parseAccept } from './accept.ts';
 import { readBody } from './body.ts';
 import type { Call, Handler, HttpDependencies } from './call.ts';
 import { etag, precondition } from './conditional.ts';
@@ -18,15 +20,19 @@ export interface ManifestHandlers {
 }
 
 export function createManifestHandlers({ services, baseUrl, deleteEnabled }: HttpDependencies): ManifestHandlers {
-  const { manifests } = services;
+  const { manifests, convert } = services;
 
   return {
     async get(call) {
       const name = nameParam(call.params.name);
-      const manifest = await manifests.get(name, referenceParam(call.params.reference, false), call);
+      const reference = referenceParam(call.params.reference, false);
+      const accepted = parseAccept(call.raw.headers.accept);
+      const found = await manifests.get(name, reference, call);
+      const manifest =
+        found !== undefined && 'tag' in reference ? await convert(name, reference.tag, found, accepted, call) : found;
       if (manifest === undefined) throw fault('MANIFEST_UNKNOWN', undefined, { reference: call.params.reference });
       const { digest, mediaType, bytes } = manifest;
-      if (!accepts(call, mediaType)) {
+      if (!accepted.admits(mediaType)) {
         throw fault('MANIFEST_UNKNOWN', 'OCI manifest found, but the Accept header does not name its type', {
           mediaType,
         });
@@ -41,10 +47,7 @@ export function createManifestHandlers({ services, baseUrl, deleteEnabled }: Htt
       const name = nameParam(call.params.name);
       const reference = referenceParam(call.params.reference, true);
       const tags = 'digest' in reference ? tagParams(call) : [];
-      const mediaType = contentType(call);
-      if (!isManifestMediaType(mediaType)) {
-        throw fault('MANIFEST_INVALID', `unknown manifest type ${mediaType || '(no Content-Type)'}`);
-      }
+      const mediaType = pushedType(call);
       const bytes = await readBody(call.raw, maxManifestSize);
       const { digest, subject } = await manifests.put(name, { reference, tags, mediaType, bytes }, call);
       return {
@@ -70,9 +73,13 @@ export function createManifestHandlers({ services, baseUrl, deleteEnabled }: Htt
   };
 }
 
-/** Without its parameters ("Pushing Manifests": they should be ignored). */
-const contentType = (call: Call): string =>
-  (call.raw.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+/** Of the Content-Type without its parameters ("Pushing Manifests": they should be ignored). */
+function pushedType(call: Call): ManifestMediaType {
+  const given = (call.raw.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (schema1PushTypes.has(given)) return mediaTypes.schema1;
+  if (!isManifestMediaType(given)) throw fault('MANIFEST_INVALID', `unknown manifest type ${given.slice(0, 200)}`);
+  return given;
+}
 
 /** `?tag=` beside a digest. All are good, or none is set. */
 function tagParams(call: Call): readonly Tag[] {
@@ -84,15 +91,4 @@ function tagParams(call: Call): readonly Tag[] {
     return tag;
   });
   return [...new Set(tags)];
-}
-
-/**
- * Negotiation is not specified. As Distribution, an OCI image is withheld from a client that names manifest types and not
- * this one, since old clients misread it; unlike Distribution, a missing header, a wildcard or unrelated types accept anything.
- */
-function accepts(call: Call, mediaType: string): boolean {
-  const header = call.raw.headers.accept;
-  if (header === undefined || mediaType !== mediaTypes.ociManifest || header.includes(mediaType)) return true;
-  const types = header.split(',').map((part) => part.split(';', 1)[0]?.trim() ?? '');
-  return types.includes('*/*') || types.includes('application/*') || !types.some(isManifestMediaType);
 }

@@ -4,13 +4,14 @@
  * more, are hashes over a layer and those below it.
  */
 import { createHash } from 'node:crypto';
+import { canonical, digestBytes } from './digest.ts';
 import { fault, type RegistryError } from './error.ts';
 import { goJson, members } from './go-json.ts';
 import type { Manifest } from './manifest.ts';
 
 /** 1024 zero bytes, gzipped: what stands for a step that changed no file. */
 export const emptyTar = Buffer.from('H4sIAAAJbogA/2IYBaNgFIxYAAgAAP//Lq+17wAEAAA=', 'base64');
-export const emptyTarDigest = 'sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4';
+export const emptyTarDigest = digestBytes(canonical, emptyTar);
 
 export interface Conversion {
   /** Not signed yet. */

@@ -3,9 +3,9 @@
  * whether a repository still has it is asked of the store on every request, by others.
  */
 import { LRUCache } from 'lru-cache';
-import type { Logger } from '../log.ts';
 import { algorithmOf, type Digest, digestBytes } from '../oci/digest.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
+import type { OnDamage } from './damage.ts';
 import { blobData } from './keys.ts';
 
 export interface ContentLimits {
@@ -28,7 +28,7 @@ export interface Content {
   keep(digest: Digest, bytes: Buffer): void;
 }
 
-export function createContent(store: Store, limits: ContentLimits, log: Logger): Content {
+export function createContent(store: Store, limits: ContentLimits, onDamage: OnDamage): Content {
   const cache = new LRUCache<Digest, Buffer>({
     maxSize: limits.total,
     maxEntrySize: limits.largest + overhead,
@@ -39,7 +39,10 @@ export function createContent(store: Store, limits: ContentLimits, log: Logger):
   async function load(digest: Digest, limit: number): Promise<Buffer | undefined> {
     const path = blobData(digest);
     const stream = await store.open(path);
-    if (stream === undefined) return undefined;
+    if (stream === undefined) {
+      if ((await store.stat(path))?.isDirectory) onDamage('data', path, 'a folder lies where bytes belong');
+      return undefined;
+    }
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of stream) {
@@ -52,7 +55,7 @@ export function createContent(store: Store, limits: ContentLimits, log: Logger):
     }
     const bytes = Buffer.concat(chunks, size);
     if (digestBytes(algorithmOf(digest), bytes) !== digest) {
-      log.error({ path, digest }, 'stored content does not match its digest and is treated as absent; push it again');
+      onDamage('data', path, 'the bytes are not those of the digest');
       return undefined;
     }
     cache.set(digest, bytes);

@@ -1,8 +1,8 @@
 /** Link files: small objects whose whole content is a digest (written without a newline, as Distribution does; one is tolerated). */
 
-import type { Logger } from '../log.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import type { Cancellable, Put, Store } from '../storage/store.ts';
+import type { OnDamage } from './damage.ts';
 
 export interface Links {
   /**
@@ -12,13 +12,13 @@ export interface Links {
   resolve(path: string, options: Cancellable): Promise<Digest | undefined>;
 }
 
-export function createLinks(store: Store, log: Logger): Links {
+export function createLinks(store: Store, onDamage: OnDamage): Links {
   return {
     async resolve(path, options) {
       const content = await store.read(path, options);
       if (content === undefined) return undefined;
       const digest = parseDigest(content.toString('latin1').trim());
-      if (digest === undefined) log.warn({ path }, 'damaged link file is treated as absent');
+      if (digest === undefined) onDamage('link', path, 'the link is no digest');
       return digest;
     },
   };

@@ -5,26 +5,30 @@
  * seen always has its manifest, and a crash leaves at most content that nothing points to.
  */
 import { LRUCache } from 'lru-cache';
-import type { Logger } from '../log.ts';
+import { classRefusal } from '../oci/classes.ts';
 import { algorithmOf, canonical, type Digest, digestBytes } from '../oci/digest.ts';
-import { fault } from '../oci/error.ts';
-import { type Manifest, type ManifestMediaType, parseManifest } from '../oci/manifest.ts';
+import { fault, RegistryError } from '../oci/error.ts';
+import { type ManifestMediaType, mediaTypes, parseManifest } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/name.ts';
-import type { Cancellable, Store } from '../storage/store.ts';
+import type { Cancellable, Put, Store } from '../storage/store.ts';
 import type { Catalog } from './catalog.ts';
 import type { Content } from './content.ts';
-import type { Descriptors } from './descriptors.ts';
+import type { OnDamage } from './damage.ts';
 import * as keys from './keys.ts';
 import { maxManifestSize } from './limits.ts';
 import { type Links, link } from './links.ts';
 import type { Locks } from './locks.ts';
 import type { References } from './references.ts';
 import type { Referrers } from './referrers.ts';
+import type { Removal } from './removal.ts';
+import type { Schema1Manifests } from './schema1.ts';
 import type { Tags } from './tags.ts';
+import type { Untagging } from './untagging.ts';
 
 export interface StoredManifest {
   readonly digest: Digest;
   readonly mediaType: ManifestMediaType;
+  /** What is served. Of schema 1 that is more than what the digest names: the signatures stand in it too. */
   readonly bytes: Buffer;
 }
 
@@ -41,6 +45,7 @@ export interface Push {
   /** Tags named beside a digest. */
   readonly tags: readonly Tag[];
   readonly mediaType: ManifestMediaType;
+  /** As the client sent it; of schema 1 with the signatures. */
   readonly bytes: Buffer;
 }
 
@@ -57,21 +62,29 @@ export interface ManifestsDependencies {
   readonly store: Store;
   readonly links: Links;
   readonly content: Content;
-  readonly descriptors: Descriptors;
   readonly locks: Locks;
   readonly tags: Tags;
   readonly references: References;
   readonly referrers: Referrers;
   readonly catalog: Catalog;
-  readonly log: Logger;
+  readonly schema1: Schema1Manifests;
+  readonly removal: Removal;
+  readonly untagging: Untagging;
+  /** Classes that may be pushed (`policy.repository.classes`); none: all. */
+  readonly classes: readonly string[];
+  readonly onDamage: OnDamage;
 }
 
 /** Bytes from which a manifest counts as large, and how many such pushes are worked on at once. */
 const largeSize = 256 * 1024;
 const largeAtOnce = 4;
 
+/** How often a push is written that meets deletions by other replicas. */
+const maxAttempts = 20;
+
 export function createManifests(dependencies: ManifestsDependencies): Manifests {
-  const { store, links, content, descriptors, locks, tags, references, referrers, catalog, log } = dependencies;
+  const { store, links, content, locks, tags, references, referrers, catalog } = dependencies;
+  const { schema1, removal, untagging, classes, onDamage } = dependencies;
   const types = new LRUCache<Digest, ManifestMediaType>({ max: 50_000 });
   /** Where a tag pointed last: lets both links be looked at in one go. Never believed without them. */
   const guesses = new LRUCache<string, Digest>({ max: 50_000 });
@@ -103,7 +116,9 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
     const bytes = await content.read(digest, maxManifestSize, options);
     if (bytes === undefined) return undefined;
     const mediaType = types.get(digest) ?? typeOf(digest, bytes);
-    return mediaType === undefined ? undefined : { digest, mediaType, bytes };
+    if (mediaType === undefined) return undefined;
+    const body = mediaType === mediaTypes.schema1 ? await schema1.sign(name, digest, bytes, options) : bytes;
+    return { digest, mediaType, bytes: body };
   }
 
   /** Types are stored nowhere: they are found in the bytes, as Distribution does. */
@@ -113,24 +128,28 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
       types.set(digest, mediaType);
       return mediaType;
     } catch (error) {
-      log.warn({ digest, reason: (error as Error).message }, 'stored manifest cannot be read and is treated as absent');
+      onDamage('manifest', keys.blobData(digest), `the manifest cannot be read: ${(error as Error).message}`);
       return undefined;
     }
   }
 
-  async function write(name: RepositoryName, digest: Digest, manifest: Manifest, push: Push, options: Cancellable) {
-    const names = 'tag' in push.reference ? [push.reference.tag] : push.tags;
-    await store.putAll(
-      [
-        { path: keys.blobData(digest), content: push.bytes },
-        link(keys.revisionLink(name, digest), digest),
-        ...tags.history(name, names, digest),
-        ...referrers.entry(name, digest, manifest, push.bytes.length),
-        ...tags.current(name, names, digest),
-      ],
-      options,
-    );
-    return names;
+  /** Writes everything; `false` if somebody elsewhere was deleting meanwhile, so that it has to be done again. */
+  async function write(
+    name: RepositoryName,
+    names: readonly Tag[],
+    puts: readonly Put[],
+    digest: Digest,
+    options: Cancellable,
+  ) {
+    await store.putAll(puts, options);
+    if (names.length === 0) return true;
+    const [met, isThere, ...targets] = await Promise.all([
+      untagging.met(name, names, options),
+      isRevision(name, digest, options),
+      ...names.map((tag) => tags.resolve(name, tag, options)),
+    ]);
+    // Where a tag points elsewhere, another push was later.
+    return !met && isThere && targets.every((target) => target !== undefined);
   }
 
   /** What JSON takes in memory may be many times its bytes: of large manifests only a few are parsed and held at once. */
@@ -142,51 +161,36 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
   }
 
   async function putParsed(name: RepositoryName, push: Push, options: Cancellable): Promise<PushedManifest> {
-    const manifest = parseManifest(push.bytes, push.mediaType);
+    const isSchema1 = push.mediaType === mediaTypes.schema1;
+    const { payload: bytes, faults } = isSchema1 ? schema1.admit(push.bytes) : { payload: push.bytes, faults: [] };
+    const manifest = parseManifest(bytes, push.mediaType);
     const asked = 'digest' in push.reference ? push.reference.digest : undefined;
-    const digest = digestBytes(asked === undefined ? canonical : algorithmOf(asked), push.bytes);
+    const digest = digestBytes(asked === undefined ? canonical : algorithmOf(asked), bytes);
     if (asked !== undefined && asked !== digest) {
       throw fault('DIGEST_INVALID', 'the manifest does not match the digest', { digest: asked });
     }
-    await references.check(name, manifest, options);
+    const refusal = classRefusal(manifest, classes);
+    if (refusal !== undefined) throw fault('DENIED', refusal);
+    const [first, ...more] = [...faults, ...(await references.faults(name, manifest, options))];
+    if (first !== undefined) throw new RegistryError(first, more);
+    const names = 'tag' in push.reference ? [push.reference.tag] : push.tags;
+    const puts = [
+      { path: keys.blobData(digest), content: bytes },
+      link(keys.revisionLink(name, digest), digest),
+      ...tags.history(name, names, digest),
+      ...referrers.entry(name, digest, manifest, bytes.length),
+      ...tags.current(name, names, digest),
+    ];
     await locks.shared(name, async () => {
-      const names = await write(name, digest, manifest, push, options);
-      // Another replica's DELETE of this digest may have come between the two steps; then the push is the later one.
-      if (names.length > 0 && !(await isRevision(name, digest, options))) {
-        await write(name, digest, manifest, push, options);
-      }
-      // Or it was emptying the folder of a tag that pointed to what it deletes.
-      for (const tag of names) {
-        if ((await tags.resolve(name, tag, options)) === undefined)
-          await store.putAll(tags.current(name, [tag], digest), options);
+      for (let attempt = 1; !(await write(name, names, puts, digest, options)); attempt++) {
+        if (attempt === maxAttempts) throw fault('UNAVAILABLE', 'the manifest is just being deleted; push it again');
       }
     });
     types.set(digest, manifest.mediaType);
-    content.keep(digest, push.bytes);
+    content.keep(digest, bytes);
     referrers.noteScanned(name, digest);
     catalog.note(name);
     return { digest, subject: manifest.subject?.digest };
-  }
-
-  async function removeTags(name: RepositoryName, digest: Digest, options: Cancellable): Promise<void> {
-    for (const tag of await tags.pointingTo(name, digest, options)) {
-      // Asked again: a push elsewhere may have moved it meanwhile, and was told 201. Once begun it is not broken off: half a
-      // tag would stay.
-      if ((await tags.resolve(name, tag, options)) === digest) await tags.remove(name, tag, {});
-    }
-  }
-
-  async function removeDigest(name: RepositoryName, digest: Digest, options: Cancellable): Promise<boolean> {
-    if (!(await isRevision(name, digest, options))) return false;
-    await removeTags(name, digest, options);
-    // Distribution beside us believes what a shared cache says of manifests too.
-    await descriptors.clear([{ name, digest }]);
-    const removed = await store
-      .delete(keys.revision(name, digest), options)
-      .finally(() => descriptors.clear([{ name, digest }]));
-    // A push elsewhere may have set a tag on it since.
-    await removeTags(name, digest, options);
-    return removed;
   }
 
   return {
@@ -195,7 +199,9 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
     exist: async (name, options) => (await store.stat(keys.manifests(name), options))?.isDirectory === true,
     remove: (name, reference, options) =>
       locks.exclusive(name, () =>
-        'digest' in reference ? removeDigest(name, reference.digest, options) : tags.remove(name, reference.tag, {}),
+        'digest' in reference
+          ? removal.digest(name, reference.digest, options)
+          : removal.tag(name, reference.tag, options),
       ),
   };
 }

@@ -2,7 +2,11 @@
 const width = 16;
 
 /** Runs `work` on each item, a bounded number at a time; the first failure is thrown and no further item is begun. */
-export async function eachLimited<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+export async function eachLimited<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  atOnce = width,
+): Promise<void> {
   const rest = items.values();
   let failed = false;
   const worker = async (): Promise<void> => {
@@ -14,5 +18,5 @@ export async function eachLimited<T>(items: readonly T[], work: (item: T) => Pro
       });
     }
   };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
 }

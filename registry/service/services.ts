@@ -4,6 +4,8 @@ import type { Store } from '../storage/store.ts';
 import { type Blobs, createBlobs } from './blobs.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
 import { type ContentLimits, createContent } from './content.ts';
+import { type Convert, createConversion } from './conversion.ts';
+import { createOnDamage, type DamageKind } from './damage.ts';
 import { type Descriptors, noDescriptors } from './descriptors.ts';
 import { createLinks } from './links.ts';
 import { createLocks } from './locks.ts';
@@ -12,7 +14,11 @@ import { createManifests, type Manifests } from './manifests.ts';
 import { createPlaces } from './places.ts';
 import { createReferences, type ReferencesPolicy } from './references.ts';
 import { createReferrers, type Referrers } from './referrers.ts';
+import { createRemoval } from './removal.ts';
+import { createSchema1, type Schema1Options } from './schema1.ts';
+import { withEmptyTar } from './schema1-blobs.ts';
 import { createTags, type Tags } from './tags.ts';
+import { createUntagging } from './untagging.ts';
 import { createUploads, type Uploads } from './uploads.ts';
 
 export type { Cancellable, ObjectStream } from '../storage/store.ts';
@@ -21,6 +27,7 @@ export interface Services {
   readonly blobs: Blobs;
   readonly uploads: Uploads;
   readonly manifests: Manifests;
+  readonly convert: Convert;
   readonly tags: Tags;
   readonly catalog: Catalog;
   readonly referrers: Referrers;
@@ -30,6 +37,11 @@ export interface ServicesDependencies {
   readonly store: Store;
   readonly log: Logger;
   readonly policy: ReferencesPolicy;
+  readonly schema1: Schema1Options;
+  /** Classes of manifests that may be pushed; none: all. */
+  readonly classes: readonly string[];
+  /** Tags looked at together when a manifest is deleted. */
+  readonly tagLookups: number;
   readonly contentLimits: ContentLimits;
   /** Default: nothing is remembered. */
   readonly descriptors?: Descriptors | undefined;
@@ -37,6 +49,10 @@ export interface ServicesDependencies {
   readonly redirects?: boolean | undefined;
   /** Stands around every question whether a repository has a blob, those of pushes too. */
   readonly blobAccess?: ((lookup: BlobLookup) => BlobLookup) | undefined;
+  /** Whether nothing may be written just now. Default: never. */
+  readonly readOnly?: (() => boolean) | undefined;
+  /** Counts what was found damaged in the tree. */
+  readonly damaged?: ((kind: DamageKind) => void) | undefined;
   /** A fresh UUID. */
   readonly newId: () => string;
   readonly now: () => Date;
@@ -45,30 +61,40 @@ export interface ServicesDependencies {
 }
 
 export function createServices(dependencies: ServicesDependencies): Services {
-  const { store, log, policy, contentLimits, newId, now, clock } = dependencies;
+  const { store, log, policy, contentLimits, newId, now, clock, classes } = dependencies;
+  const { readOnly = () => false, damaged = () => undefined } = dependencies;
   const { descriptors = noDescriptors, redirects = false, blobAccess = (lookup) => lookup } = dependencies;
-  const links = createLinks(store, log);
+  const onDamage = createOnDamage(log, damaged);
+  const links = createLinks(store, onDamage);
   const locks = createLocks();
   const places = createPlaces(store, log);
-  const content = createContent(store, contentLimits, log);
+  const content = createContent(store, contentLimits, onDamage);
   const catalog = createCatalog(store, clock);
-  const tags = createTags(store, links);
-  const lookup = blobAccess(createBlobLookup({ store, links, descriptors }));
-  const blobs = createBlobs({ store, lookup, descriptors, content, places, redirects });
+  const tags = createTags(store, links, dependencies.tagLookups);
+  const lookup = blobAccess(createBlobLookup({ store, links, descriptors, onDamage }));
+  const stored = createBlobs({ store, lookup, descriptors, content, places, redirects });
+  const schema1 = createSchema1({ store, links, content, lookup, options: dependencies.schema1, readOnly, now, log });
+  const blobs = schema1.enabled ? withEmptyTar(stored, readOnly) : stored;
   const references = createReferences({ store, links, lookup, policy });
   const referrers = createReferrers({ store, links, content });
+  const untagging = createUntagging({ store, tags, newId, clock });
+  const removal = createRemoval({ store, links, descriptors, tags, untagging });
   const manifests = createManifests({
     store,
     links,
     content,
-    descriptors,
     locks,
     tags,
     references,
     referrers,
     catalog,
-    log,
+    schema1,
+    removal,
+    untagging,
+    classes,
+    onDamage,
   });
   const uploads = createUploads({ store, places, descriptors, newId, now });
-  return { blobs, uploads, manifests, tags, catalog, referrers };
+  const convert = createConversion(manifests, schema1);
+  return { blobs, uploads, manifests, convert, tags, catalog, referrers };
 }

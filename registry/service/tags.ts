@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import { parseTag, type RepositoryName, type Tag } from '../oci/name.ts';
-import type { Cancellable, Page, Put, Store } from '../storage/store.ts';
+import type { Cancellable, Entry, Page, Put, Store } from '../storage/store.ts';
 import * as keys from './keys.ts';
 import { type Links, link } from './links.ts';
 import { eachLimited } from './parallel.ts';
@@ -39,7 +39,8 @@ export interface Tags {
 /** Names remembered over all repositories. */
 const maxRemembered = 500_000;
 
-export function createTags(store: Store, links: Links): Tags {
+/** `lookups`: how many tags are looked at together when a manifest's are searched for (`storage.tag.concurrencylimit`). */
+export function createTags(store: Store, links: Links, lookups: number): Tags {
   /** Tags seen whole: a folder without a `current` link is a push under way, or torn, and is not listed. */
   const whole = new LRUCache<string, Set<string>>({ maxSize: maxRemembered, sizeCalculation: (set) => set.size + 1 });
   const listings = new LRUCache<string, { version: string; listing: Listing }>({
@@ -98,10 +99,11 @@ export function createTags(store: Store, links: Links): Tags {
     async pointingTo(name, digest, options) {
       const page = await store.list(keys.tags(name), options);
       const found: Tag[] = [];
-      await eachLimited(page?.entries ?? [], async (entry) => {
+      const search = async (entry: Entry): Promise<void> => {
         const tag = parseTag(entry.name);
         if (tag !== undefined && (await resolve(name, tag, options)) === digest) found.push(tag);
-      });
+      };
+      await eachLimited(page?.entries ?? [], search, lookups);
       return found;
     },
     async remove(name, tag, options) {
