@@ -2,10 +2,13 @@
 import { loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problem.ts';
 import { checkConfig, checkUsage } from './config-check.ts';
+import { activatedSocket } from './listen.ts';
 import { createAccessLog } from './log/access.ts';
 import { openOutput } from './log/output.ts';
+import { redactText } from './log/redact.ts';
 import { createLogger } from './log.ts';
 import { serve } from './serve.ts';
+import { listenForSignals } from './signals.ts';
 import { createUuids } from './uuid.ts';
 import { version } from './version.ts';
 
@@ -27,7 +30,10 @@ async function serveCommand(argument: string | undefined, more: readonly string[
   const log = createLogger(config.log, { stream: stderr, instanceId: createUuids()(), version });
   for (const { path: key, message, remedy } of warnings) log.warn({ key, remedy }, message);
   const accessLog = createAccessLog(config.log.accesslog, { stream: openOutput(1) });
-  return await serve(config, { log, accessLog, asked: signalled() });
+  const signals = listenForSignals({ process, log, exit: (code) => process.exit(code) });
+  const activated = activatedSocket(process.env, process.pid);
+  log.info({ pid: process.pid, node: process.versions.node }, 'starting');
+  return await serve(config, { log, accessLog, signals, activated, argv: process.argv });
 }
 
 async function configCommand(subcommand: string | undefined, args: readonly string[]): Promise<number> {
@@ -38,19 +44,6 @@ async function configCommand(subcommand: string | undefined, args: readonly stri
   return checkConfig(args, process.env, {
     stdout: (text) => process.stdout.write(text),
     stderr: (text) => process.stderr.write(text),
-  });
-}
-
-/** The first SIGTERM or SIGINT asks to end; a second one does not wait. */
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    let count = 0;
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        if (++count > 1) process.exit(1);
-        resolve();
-      });
-    }
   });
 }
 
@@ -76,12 +69,14 @@ async function main([command, argument, ...more]: readonly string[]): Promise<nu
 }
 
 // A fault that nobody foresaw must not take the other clients' requests with it.
-process.on('unhandledRejection', (reason) => console.error(`registry: unhandled rejection: ${reason}`));
+process.on('unhandledRejection', (reason) =>
+  console.error(`registry: unhandled rejection: ${redactText(String(reason))}`),
+);
 
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = redactText(error instanceof Error ? error.message : String(error));
     console.error(error instanceof ConfigError ? message : `registry: ${message}`);
     process.exit(1);
   },

@@ -4,27 +4,33 @@ import { createApp } from './app.ts';
 import type { Config } from './config/types.ts';
 import { drain } from './drain.ts';
 import { createHealth } from './health/checks.ts';
-import { storageCheck } from './health/storagedriver.ts';
+import { configuredChecks } from './health/configured.ts';
 import { createDebugServer, type Unready } from './http/debug.ts';
 import { createBaseUrl } from './http/location.ts';
+import { observeUploads } from './http/observe-uploads.ts';
 import { createUploadStates } from './http/upload-state.ts';
-import { listen } from './listen.ts';
+import { listen, listenOn } from './listen.ts';
 import type { AccessLog } from './log/access.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createReport } from './report.ts';
 import { createServices } from './service/services.ts';
 import { loadSigningKey } from './signing.ts';
-import { instrument } from './storage/instrument.ts';
+import type { Signals } from './signals.ts';
+import { failureOf, instrument } from './storage/instrument.ts';
 import { checkStore, openStore } from './storage/open.ts';
 import { wrapRedirects } from './storage/redirect.ts';
 import { createUuids } from './uuid.ts';
+import { createVars } from './vars.ts';
 
 export interface ServeDependencies {
   readonly log: Logger;
   readonly accessLog: AccessLog | undefined;
-  /** Resolves when the process is asked to end. */
-  readonly asked: Promise<void>;
+  readonly signals: Signals;
+  /** The descriptor of a socket that listens already, in place of `http.addr` and `http.net`. */
+  readonly activated: number | undefined;
+  /** The command line, program first, for `/debug/vars`. */
+  readonly argv: readonly string[];
 }
 
 /** Verified content kept in memory: bytes in all, and of one object. */
@@ -36,14 +42,15 @@ const notice = 2_000;
  * Runs until asked to end. Resolves with the exit code: 0, or 1 if requests had to be cut off. Rejects with a sentence for
  * people when it cannot begin.
  */
-export async function serve(config: Config, { log, accessLog, asked }: ServeDependencies): Promise<number> {
+export async function serve(config: Config, dependencies: ServeDependencies): Promise<number> {
+  const { log, accessLog, signals } = dependencies;
   const warning = await checkStore(config.storage.driver);
   if (warning !== undefined) log.warn({}, warning);
   const metrics = createMetrics();
   const now = (): Date => new Date();
   const { driver } = config.storage;
-  const unwrapped = instrument(openStore(driver, log), (action, seconds) =>
-    metrics.observeStorage(driver.type, action, seconds),
+  const unwrapped = instrument(openStore(driver, log), (action, seconds, error) =>
+    metrics.observeStorage(driver.type, action, seconds, error === undefined ? undefined : failureOf(error)),
   );
   const s3 = driver.type === 's3' ? driver : undefined;
   const store = await wrapRedirects(unwrapped, config.middleware.storage, { s3, log, now });
@@ -63,11 +70,13 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
     now,
     clock: () => performance.now(),
   });
-  const checks = config.health.storagedriver.enabled ? [storageCheck(store, config.health.storagedriver)] : [];
-  const health = createHealth(checks, log);
+  const health = createHealth(configuredChecks(config.health, store), log);
+  metrics.gauge('registry_health_check_failing', 'Whether a check fails; one that passes is not there.', () =>
+    Object.keys(health.failing() ?? {}).map((check) => [{ check }, 1]),
+  );
   let unready: Unready = 'starting';
   const app = createApp({
-    services,
+    services: { ...services, uploads: observeUploads(services.uploads, metrics.uploads) },
     baseUrl: createBaseUrl(config.http),
     states: createUploadStates(secret, now),
     deleteEnabled: config.storage.delete.enabled,
@@ -91,7 +100,14 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
   const debug =
     debugAddr === undefined
       ? undefined
-      : createDebugServer({ failing: () => health.failing(), unready: () => unready, metrics, log, prometheus });
+      : createDebugServer({
+          failing: () => health.failing(),
+          unready: () => unready,
+          vars: createVars({ argv: dependencies.argv, redis: config.redis }),
+          metrics,
+          log,
+          prometheus,
+        });
 
   await app.ready();
   try {
@@ -101,10 +117,17 @@ export async function serve(config: Config, { log, accessLog, asked }: ServeDepe
         `debug server listening ${await listen(debug, { key: 'http.debug.addr', net: 'tcp', addr: debugAddr })}`,
       );
     }
-    log.info({}, `listening on ${await listen(app.server, { key: 'http.addr', ...config.http })}`);
+    const { activated } = dependencies;
+    if (activated !== undefined)
+      log.info({}, 'Using systemd socket activation instead of any configured network listeners');
+    const address =
+      activated === undefined
+        ? await listen(app.server, { key: 'http.addr', ...config.http })
+        : await listenOn(app.server, activated);
+    log.info({}, `listening on ${address}`);
     health.start();
     unready = undefined;
-    await asked;
+    await signals.asked;
     unready = 'draining';
     const stopping =
       config.http.draintimeout > 0

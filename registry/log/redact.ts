@@ -5,9 +5,9 @@
 
 export const REDACTED = '[redacted]';
 
-/** Last parts of field names whose values are secrets. */
+/** Ends of field names whose values are secrets, in whatever word they end. */
 const SECRET_FIELD =
-  /(?:^|[._-])(?:authorization|cookie|password|passwd|secret|secretkey|accesskey|accountkey|apikey|licensekey|connectionstring|token|credentials?|signature|_state)$/i;
+  /(?:authorization|cookie|password|passwd|secret|secretkey|accesskey|accountkey|apikey|licensekey|connectionstring|token|credentials?|signature|(?:^|[._-])_state)$/i;
 
 /**
  * Names of query parameters whose values are secrets: the state of an upload, tokens and passwords, and what makes a

@@ -5,9 +5,10 @@ import { type Cell, cells, type Distribution, histograms, keep } from './meters.
 export interface StorageMetrics {
   /**
    * One call of a storage driver. `action` as Distribution names it: `GetContent`, `PutContent`, `Stat`, `List`, …;
-   * `failure` is the word for what went wrong (`failed`, `no-space`, `conflict`, …), from a closed set.
+   * `seconds` is left out where the time was the client's; `failure` is the word for what went wrong (`failed`, `no-space`,
+   * `conflict`, …), from a closed set.
    */
-  observeStorage(driver: string, action: string, seconds: number, failure?: string | undefined): void;
+  observeStorage(driver: string, action: string, seconds: number | undefined, failure?: string | undefined): void;
   /** Something in the tree that no program of this kind leaves behind was read and taken as absent. */
   damaged(kind: DamageKind): void;
 }
@@ -38,7 +39,7 @@ export function createStorageMetrics(register: (metric: Metric) => void): Storag
       const meters =
         actions.get(action) ??
         keep(actions, action, { seconds: seconds.child({ driver, action }), failures: new Map<string, Cell>() });
-      meters.seconds.observe(took);
+      if (took !== undefined) meters.seconds.observe(took);
       if (failure === undefined) return;
       const { failures } = meters;
       const cell = failures.get(failure) ?? keep(failures, failure, errors.child({ driver, action, code: failure }));
