@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { canonical, digestBytes } from './digest.ts';
 import { fault, type RegistryError } from './error.ts';
 import { goJson, members } from './go-json.ts';
+import { excessIn } from './json-bounds.ts';
 import type { Manifest } from './manifest.ts';
 
 /** 1024 zero bytes, gzipped: what stands for a step that changed no file. */
@@ -42,7 +43,7 @@ const encoded = (digest: string): string => digest.slice(digest.indexOf(':') + 1
 /** `config` is the image's configuration. Throws MANIFEST_INVALID if it cannot be done. */
 export function convertToSchema1(name: string, tag: string, manifest: Manifest, config: Buffer): Conversion {
   const configText = config.toString('utf8');
-  const image = parseConfig(configText);
+  const image = parseConfig(config, configText);
   const steps = stepsOf(image['history']);
   const rootfs = isObject(image['rootfs']) ? image['rootfs'] : {};
   const diffIds = Array.isArray(rootfs['diff_ids']) ? rootfs['diff_ids'] : [];
@@ -80,7 +81,9 @@ export function convertToSchema1(name: string, tag: string, manifest: Manifest, 
   return { payload: Buffer.from(payload), usesEmptyTar: blobs.includes(emptyTarDigest) };
 }
 
-function parseConfig(configText: string): Json {
+function parseConfig(config: Buffer, configText: string): Json {
+  const excess = excessIn(config);
+  if (excess !== undefined) throw impossible(`its configuration has ${excess}`);
   let image: unknown;
   try {
     image = JSON.parse(configText);

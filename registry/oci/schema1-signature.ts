@@ -5,6 +5,7 @@
  */
 import { fault, type RegistryError } from './error.ts';
 import { goJson } from './go-json.ts';
+import { excessIn } from './json-bounds.ts';
 import { readCertificate, readPublicJwk, type SigningKey, verifies } from './schema1-key.ts';
 
 /** As it stands in the list, and as older versions stored each as a blob. */
@@ -35,7 +36,9 @@ const invalid = (message: string): RegistryError => fault('MANIFEST_INVALID', me
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function parseJson(bytes: Buffer | string, what: string): Json {
+function parseJson(bytes: Buffer, what: string): Json {
+  const excess = excessIn(bytes);
+  if (excess !== undefined) throw invalid(`${what} has ${excess}`);
   let json: unknown;
   try {
     json = JSON.parse(bytes.toString());

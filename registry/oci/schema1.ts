@@ -4,6 +4,7 @@
  */
 import { isWellFormedDigest } from './digest.ts';
 import { type Fault, fault, RegistryError } from './error.ts';
+import { excessIn } from './json-bounds.ts';
 import { isTooLong, parseName } from './name.ts';
 
 /** How signed ones are served; on a push, nothing and the two others mean the same. */
@@ -28,6 +29,20 @@ export interface Schema1 {
 }
 
 const invalid = (message: string): RegistryError => fault('MANIFEST_INVALID', message);
+
+/** Reads the payload of a push. Throws as `readSchema1`. */
+export function parseSchema1(payload: Buffer): Schema1 {
+  const excess = excessIn(payload);
+  if (excess !== undefined) throw invalid(`the signed payload has ${excess}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(payload.toString('utf8'));
+  } catch (error) {
+    throw invalid(`the signed payload is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof json !== 'object' || json === null) throw invalid('the signed payload is not a JSON object');
+  return readSchema1(json as Readonly<Record<string, unknown>>);
+}
 
 /** Reads the object of a payload. Throws MANIFEST_INVALID, or DIGEST_INVALID for a malformed digest inside. */
 export function readSchema1(json: Readonly<Record<string, unknown>>): Schema1 {

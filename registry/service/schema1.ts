@@ -8,7 +8,7 @@ import { type Digest, digestBytes, parseDigest } from '../oci/digest.ts';
 import { type Fault, fault } from '../oci/error.ts';
 import { type Manifest, mediaTypes } from '../oci/manifest.ts';
 import type { RepositoryName, Tag } from '../oci/name.ts';
-import { readSchema1, schema1Faults } from '../oci/schema1.ts';
+import { parseSchema1, schema1Faults } from '../oci/schema1.ts';
 import { convertToSchema1, emptyTar, emptyTarDigest } from '../oci/schema1-convert.ts';
 import type { SigningKey } from '../oci/schema1-key.ts';
 import {
@@ -121,7 +121,7 @@ export function createSchema1(dependencies: Schema1Dependencies): Schema1Manifes
         );
       }
       const signed = parseSigned(body);
-      const faults = [...schema1Faults(readPayload(signed.payload))];
+      const faults = [...schema1Faults(parseSchema1(signed.payload))];
       const unverified = flaw(signed);
       if (unverified !== undefined) faults.push({ code: 'MANIFEST_UNVERIFIED', message: unverified });
       return { payload: signed.payload, faults };
@@ -148,15 +148,4 @@ export function createSchema1(dependencies: Schema1Dependencies): Schema1Manifes
       return { digest: digestBytes('sha256', payload), mediaType: mediaTypes.schema1, bytes: signAnew(payload) };
     },
   };
-}
-
-function readPayload(payload: Buffer) {
-  let json: unknown;
-  try {
-    json = JSON.parse(payload.toString());
-  } catch (error) {
-    throw fault('MANIFEST_INVALID', `the signed payload is not JSON: ${(error as Error).message}`);
-  }
-  if (typeof json !== 'object' || json === null) throw fault('MANIFEST_INVALID', 'the signed payload is no object');
-  return readSchema1(json as Readonly<Record<string, unknown>>);
 }
