@@ -105,9 +105,14 @@ export async function compare(t: Cleanup, planted: Planted, setup: Setup, areas:
         for (const [at, reply] of one.entries()) {
           const place = exchange.steps.length === 1 ? exchange.name : `${exchange.name}, request ${at + 1}`;
           const answered = other[at];
+          const method = exchange.steps[at]?.method ?? '';
           if (answered === undefined) throw new Error(`${place}: no answer of ours`);
           found.push(
-            ...differences(`${area.name}: ${place}`, observe(reply, theirs.port), observe(answered, ours.port)),
+            ...differences(
+              `${area.name}: ${place}`,
+              observe(method, reply, theirs.port),
+              observe(method, answered, ours.port),
+            ),
           );
         }
       }
