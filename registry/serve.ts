@@ -1,6 +1,7 @@
 /** `registry serve`: wires a registry by hand from its configuration, and ends it cleanly. */
 import { randomBytes } from 'node:crypto';
 import { createApp } from './app.ts';
+import { openDescriptors } from './cache/open.ts';
 import type { Config } from './config/types.ts';
 import { drain } from './drain.ts';
 import { createHealth } from './health/checks.ts';
@@ -14,9 +15,10 @@ import type { AccessLog } from './log/access.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createReport } from './report.ts';
+import { createMemberCheck } from './service/lookup.ts';
 import { createServices } from './service/services.ts';
-import { loadSigningKey } from './signing.ts';
 import type { Signals } from './signals.ts';
+import { loadSigningKey } from './signing.ts';
 import { failureOf, instrument } from './storage/instrument.ts';
 import { checkStore, openStore } from './storage/open.ts';
 import { wrapRedirects } from './storage/redirect.ts';
@@ -56,8 +58,19 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
   const store = await wrapRedirects(unwrapped, config.middleware.storage, { s3, log, now });
   const secret = config.http.secret ?? inventedSecret(log);
   const { enabled, signingkeyfile } = config.compatibility.schema1;
+  const clock = (): number => performance.now();
+  const descriptors = await openDescriptors({
+    config,
+    isMember: createMemberCheck(store),
+    metrics: metrics.descriptorCache,
+    log,
+    now: Date.now,
+    clock,
+    random: Math.random,
+  });
   const services = createServices({
     store,
+    descriptors,
     log,
     policy: config.validation.manifests,
     schema1: { enabled, key: await loadSigningKey(signingkeyfile, secret) },
@@ -65,10 +78,11 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     tagLookups: config.storage.tag.concurrencylimit,
     damaged: (kind) => metrics.damaged(kind),
     contentLimits,
+    contentObserver: metrics.contentCache,
     redirects: !config.storage.redirect.disable,
     newId: createUuids(),
     now,
-    clock: () => performance.now(),
+    clock,
   });
   const health = createHealth(configuredChecks(config.health, store), log);
   metrics.gauge('registry_health_check_failing', 'Whether a check fails; one that passes is not there.', () =>
@@ -143,6 +157,7 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     debug?.close();
     debug?.closeAllConnections();
     await app.close();
+    await descriptors.close();
     await store.close();
   }
 }

@@ -50,13 +50,17 @@ export function observe(app: FastifyInstance, observer: Observer): void {
 
 /** For the few requests that end before fastify's hooks. */
 export function observeExchange(request: FastifyRequest, reply: FastifyReply, observer: Observer): void {
+  const began = performance.now();
   const peer = peerOf(request.raw);
   observer.began(labelOf(request));
-  // Once for every request, whichever way it ends; fastify's own hook does not hear of clients that leave.
-  reply.raw.once('close', () => observer.ended(exchangeOf(request, reply, peer)));
+  // Once for every request, whichever way it ends; fastify's own hook does not hear of clients that leave, and its clock
+  // stands still for answers that it does not write.
+  reply.raw.once('close', () => {
+    observer.ended(exchangeOf(request, reply, peer, (performance.now() - began) / 1000));
+  });
 }
 
-function exchangeOf(request: FastifyRequest, reply: FastifyReply, peer: Peer): Exchange {
+function exchangeOf(request: FastifyRequest, reply: FastifyReply, peer: Peer, seconds: number): Exchange {
   const { raw } = request;
   const sent = sentBodies.get(reply.raw);
   return {
@@ -67,7 +71,7 @@ function exchangeOf(request: FastifyRequest, reply: FastifyReply, peer: Peer): E
     id: request.id,
     uri: request.originalUrl,
     status: reply.raw.headersSent ? reply.raw.statusCode : 499,
-    seconds: reply.elapsedTime / 1000,
+    seconds,
     requestBytes: receivedBytes.get(raw) ?? 0,
     responseBytes: sent === undefined ? 0 : reply.raw.writableFinished ? sent.bytes : sent.soFar(),
     contentType: sent?.type ?? '',

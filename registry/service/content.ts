@@ -28,7 +28,18 @@ export interface Content {
   keep(digest: Digest, bytes: Buffer): void;
 }
 
-export function createContent(store: Store, limits: ContentLimits, onDamage: OnDamage): Content {
+/** Hears whether content that may be kept was there. */
+export interface ContentObserver {
+  hit(): void;
+  missed(): void;
+}
+
+export function createContent(
+  store: Store,
+  limits: ContentLimits,
+  onDamage: OnDamage,
+  observer?: ContentObserver | undefined,
+): Content {
   const cache = new LRUCache<Digest, Buffer>({
     maxSize: limits.total,
     maxEntrySize: limits.largest + overhead,
@@ -64,10 +75,19 @@ export function createContent(store: Store, limits: ContentLimits, onDamage: OnD
 
   return {
     largest: limits.largest,
-    kept: (digest) => cache.get(digest),
+    // Who does not find it here either reads it, which is counted there, or has no use for a cache.
+    kept(digest) {
+      const bytes = cache.get(digest);
+      if (bytes !== undefined) observer?.hit();
+      return bytes;
+    },
     async read(digest, limit, { signal }) {
       const bytes = cache.get(digest);
-      if (bytes !== undefined) return bytes.length <= limit ? bytes : undefined;
+      if (bytes !== undefined) {
+        observer?.hit();
+        return bytes.length <= limit ? bytes : undefined;
+      }
+      observer?.missed();
       // The read is shared, so no single client's leaving may stop it: it ends by itself, being bounded by `limit`.
       let shared = reading.get(digest);
       if (shared === undefined) {

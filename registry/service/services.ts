@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts';
 import type { Store } from '../storage/store.ts';
 import { type Blobs, createBlobs } from './blobs.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
-import { type ContentLimits, createContent } from './content.ts';
+import { type ContentLimits, type ContentObserver, createContent } from './content.ts';
 import { type Convert, createConversion } from './conversion.ts';
 import { createOnDamage, type DamageKind } from './damage.ts';
 import { type Descriptors, noDescriptors } from './descriptors.ts';
@@ -43,6 +43,7 @@ export interface ServicesDependencies {
   /** Tags looked at together when a manifest is deleted. */
   readonly tagLookups: number;
   readonly contentLimits: ContentLimits;
+  readonly contentObserver?: ContentObserver | undefined;
   /** Default: nothing is remembered. */
   readonly descriptors?: Descriptors | undefined;
   /** Whether clients are sent to the store for blobs, where it has URLs. Default `false`. */
@@ -68,7 +69,7 @@ export function createServices(dependencies: ServicesDependencies): Services {
   const links = createLinks(store, onDamage);
   const locks = createLocks();
   const places = createPlaces(store, log);
-  const content = createContent(store, contentLimits, onDamage);
+  const content = createContent(store, contentLimits, onDamage, dependencies.contentObserver);
   const catalog = createCatalog(store, clock);
   const tags = createTags(store, links, dependencies.tagLookups);
   const lookup = blobAccess(createBlobLookup({ store, links, descriptors, onDamage }));
