@@ -10,7 +10,11 @@ import { isAbsent, type Mapping, type Sequence, type Tree } from './tree.ts';
 export interface Report {
   readonly faults: Problem[];
   readonly warnings: Problem[];
+  /** Paths that have a fault already, with a dot at the end if all below them is moot: what follows from a fault is not worth a second line. */
+  readonly faulty: Set<string>;
 }
+
+export const newReport = (): Report => ({ faults: [], warnings: [], faulty: new Set() });
 
 /** A key while it is being read. */
 export interface Place {
@@ -54,12 +58,17 @@ export interface Spec<T> extends About {
 }
 
 export const fault = (place: Place, message: string, remedy: string): void => {
-  place.report.faults.push(problem(place, message, remedy));
+  const { faults, faulty } = place.report;
+  if (!isMoot(place.path, faulty)) faults.push(problem(place, message, remedy));
+  faulty.add(place.path);
 };
 
 export const warn = (place: Place, message: string, remedy: string): void => {
   place.report.warnings.push(problem(place, message, remedy));
 };
+
+const isMoot = (path: string, faulty: ReadonlySet<string>): boolean =>
+  faulty.has(path) || [...path.matchAll(/\./g)].some(({ index }) => faulty.has(path.slice(0, index + 1)));
 
 const problem = ({ path, tree }: Place, message: string, remedy: string): Problem => ({
   path: tree?.env ?? path,
@@ -115,6 +124,7 @@ export function asMapping(place: Place): Mapping | undefined {
   if (tree === undefined || isAbsent(tree)) return undefined;
   if (tree.kind === 'mapping') return tree;
   fault(place, `expected a map of keys, ${got(tree)}`, 'write its keys below it, indented');
+  place.report.faulty.add(`${place.path}.`);
   return undefined;
 }
 

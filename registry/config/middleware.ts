@@ -56,7 +56,7 @@ export const middleware = (extensions: Extensions): Spec<MiddlewareConfig> => ({
       repository: known(keys.repository, extensions.repository, point('repository')),
       storage: keys.storage.read(point('storage')).flatMap((found, index): readonly StorageMiddleware[] => {
         if (found.disabled) return [];
-        const read = named(storageMiddleware, found.name, below(point('storage'), String(index)));
+        const read = named(storageMiddleware, found.name, below(point('storage'), String(index), 'name'));
         const options = read?.read(found.options);
         return options === undefined ? [] : [options];
       }),
@@ -71,7 +71,7 @@ function known(
 ): readonly MiddlewareEntry[] {
   const table = Object.fromEntries(names.map((registered) => [registered, registered]));
   return spec.read(at).flatMap(({ disabled: isOff, ...found }, index) => {
-    if (isOff || named(table, found.name, below(at, String(index))) === undefined) return [];
+    if (isOff || named(table, found.name, below(at, String(index), 'name')) === undefined) return [];
     return [found];
   });
 }

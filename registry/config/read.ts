@@ -1,7 +1,7 @@
 /** The file and the environment, read into one frozen `Config`, or one error with all that is wrong. */
 
 import { auth } from './auth.ts';
-import { childOf, type Keys, type Report } from './check.ts';
+import { childOf, type Keys, newReport, type Report } from './check.ts';
 import { compatibility } from './compatibility.ts';
 import { checkTogether } from './contradictions.ts';
 import { applyEnvironment, type Environment } from './env.ts';
@@ -59,7 +59,7 @@ export const rootKeys = {
  * Throws `ConfigError` with every fault at once; never anything else, whatever the file and the environment hold.
  */
 export function readConfig(source: ConfigSource): { readonly config: Config; readonly warnings: readonly Warning[] } {
-  const report: Report = { faults: [], warnings: [] };
+  const report = newReport();
   const root = parseFile(source, report);
   if (root === undefined) throw new ConfigError(source.path, report.faults);
   // The version is the file's own: a variable can't make a file of another version one of ours.

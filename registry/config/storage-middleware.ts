@@ -95,7 +95,10 @@ const cloudfront: Spec<CloudFrontConfig> = refine(
 export const storageMiddleware = { redirect, rewrite, cloudfront } satisfies Record<string, Spec<StorageMiddleware>>;
 
 /** Every option of every one, for names of variables and for the documentation. */
-export const storageOptions: Keys = { ...rewriteKeys, ...cloudfrontKeys };
+export const storageOptions: Keys = {
+  ...rewriteKeys,
+  ...(cloudfront.shape.kind === 'map' ? cloudfront.shape.keys : {}),
+};
 
 function required(written: string | undefined, place: Place): string {
   if (written === undefined) fault(place, 'missing', 'write https://cdn.example.com/');

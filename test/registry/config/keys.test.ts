@@ -161,8 +161,8 @@ suite('keys that protect and are not built are faults, as soon as they ask for s
     ['http: {tls: {certificate: /c, key: /k}}', 'http.tls'],
     ['http: {tls: {letsencrypt: {hosts: [a]}}}', 'http.tls'],
     ['proxy: {remoteurl: "https://registry-1.docker.io"}', 'proxy'],
-    ['middleware: {registry: [{name: x}]}', 'middleware.registry.0'],
-    ['middleware: {storage: [{name: x, disabled: true}, {name: y}]}', 'middleware.storage.1'],
+    ['middleware: {registry: [{name: x}]}', 'middleware.registry.0.name'],
+    ['middleware: {storage: [{name: x, disabled: true}, {name: y}]}', 'middleware.storage.1.name'],
   ];
   for (const [yaml, key] of faults) {
     test(yaml, () => {
