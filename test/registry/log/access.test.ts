@@ -39,6 +39,14 @@ suite('the access log', () => {
     assert.match(line({ uri: '/u?_state=hunter2&digest=d' }), /"GET \/u\?_state=\[redacted\]&digest=d HTTP/);
   });
 
+  test('shows of a referer neither query nor user, and no credentials of whatever a client sends', () => {
+    const found = line({
+      referer: 'https://u:hunter2@ui.example/a?session=hunter2',
+      userAgent: 'x Bearer hunter2hunter2',
+    });
+    assert.ok(found.endsWith('"https://[redacted]@ui.example/a?[redacted]" "x Bearer [redacted]"\n'), found);
+  });
+
   test('keeps its shape whatever a client sends', () => {
     const odd = line({ userAgent: 'a" 200 1 "b\\\n\u0000\u009b', uri: '/"\r\n', referer: '\t' });
     assert.ok(

@@ -76,7 +76,42 @@ suite('json', () => {
     assert.equal(fields['@version'], '1');
     assert.equal(fields.message, 'm');
     assert.equal(fields.level, 'error');
+    assert.equal(fields.type, 'log');
     assert.equal(fields.time, undefined);
+    assert.equal(fields.msg, undefined);
+  });
+
+  test("logstash's type is what the static fields say, if they do", () => {
+    const [line = ''] = written({ formatter: 'logstash', fields: { type: 'registry' } }, (log) => log.error({}, 'm'));
+    assert.equal(JSON.parse(line).type, 'registry');
+  });
+
+  test('a static field that every line has anyway is set aside, as logrus does', () => {
+    const fields = { level: 'mine', msg: 'mine', time: 'mine', func: 'mine', 'instance.id': 'mine' };
+    const [line = ''] = written({ formatter: 'json', fields }, (log) => log.info({}, 'm'));
+    assert.equal(line.match(/"level":/g)?.length, 1, line);
+    const { level, msg, func, ...rest } = JSON.parse(line);
+    assert.deepEqual([level, msg, func], ['info', 'm', 'mine']);
+    assert.deepEqual([rest['fields.level'], rest['fields.msg'], rest['fields.time']], ['mine', 'mine', 'mine']);
+    assert.equal(rest['instance.id'], 'i-1');
+  });
+});
+
+suite('log.reportcaller', () => {
+  for (const formatter of ['text', 'json', 'logstash'] as const) {
+    test(`${formatter}: names the function and the line that wrote it`, () => {
+      const [line = ''] = written({ formatter, reportcaller: true }, function teller(log) {
+        log.info({}, 'm');
+      });
+      const here = import.meta.filename.replaceAll('/', '\\/').replaceAll('.', '\\.');
+      assert.match(line, /func(=|":")teller/);
+      assert.match(line, new RegExp(`file(=|":)"${here}:\\d+"`));
+    });
+  }
+
+  test('is off by default, and costs no field', () => {
+    const [line = ''] = written({ formatter: 'json' }, (log) => log.info({}, 'm'));
+    assert.deepEqual([JSON.parse(line).func, JSON.parse(line).file], [undefined, undefined]);
   });
 });
 
@@ -105,6 +140,21 @@ suite('secrets', () => {
     { 'http.request.uri': `/v2/a/blobs/uploads/u?_state=${SECRET}&digest=sha256:0` },
     { location: [`/v2/a/blobs/uploads/u?x=y&_state=${SECRET}`] },
     { err: new Error(`GET /x?_state=${SECRET}: failed`) },
+    { err: new Error('failed', { cause: new Error(`PUT https://k:${SECRET}@bucket/x`) }) },
+    { err: Object.assign(new Error('failed'), { code: 'X', detail: { sent: [`Bearer ${SECRET}`] } }) },
+    { 'redis.sentinelpassword': SECRET, sessiontoken: SECRET, credentials: { private_key: SECRET } },
+    { headers: { 'X-Custom-Key': [SECRET] } },
+    { 'http.request.uri': `/v2/?%5Fstate=${SECRET}` },
+    { 'http.request.uri': `/v2/?n=1&Access_Token=${SECRET}` },
+    { url: `https://user:${SECRET}@registry.example/v2/` },
+    { url: `https://user:p@${SECRET}@registry.example/v2/` },
+    {
+      url: `https://bucket.example/k?X-Amz-Credential=${SECRET}&X-Amz-Signature=${SECRET}&X-Amz-Security-Token=${SECRET}`,
+    },
+    { url: `https://cdn.example/k?Policy=${SECRET}&Signature=${SECRET}&Key-Pair-Id=K` },
+    { url: `https://a.blob.example/k?sv=2024&sig=${SECRET}` },
+    { url: `https://storage.example/k?X-Goog-Signature=${SECRET}` },
+    { note: `authorization was Basic ${SECRET}` },
   ];
   for (const formatter of ['text', 'json', 'logstash'] as const) {
     for (const given of fields) {
@@ -114,6 +164,26 @@ suite('secrets', () => {
         assert.ok(!line.includes(SECRET), line);
       });
     }
+  }
+
+  test('a message is no place for them either', () => {
+    const [line = ''] = written({}, (log) => log.error({}, `cannot ask https://u:${SECRET}@host/`));
+    assert.match(line, /msg="cannot ask https:\/\/\[redacted\]@host\/"/);
+  });
+
+  const harmless = [
+    'Bearer realm="https://auth.example/token",service="s",scope="repository:a:pull"',
+    'Basic authentication is asked for',
+    '/v2/a/blobs/uploads/?mount=sha256:00&from=b',
+    '/v2/_catalog?n=5&last=token',
+    'https://registry.example/a@sha256:00',
+    'ann@example.org',
+  ];
+  for (const text of harmless) {
+    test(`"${text}" is none`, () => {
+      const [line = ''] = written({ formatter: 'json' }, (log) => log.info({ text }, 'm'));
+      assert.equal(JSON.parse(line).text, text);
+    });
   }
 
   test("what is beside them stays, and the caller's object too", () => {
