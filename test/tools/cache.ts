@@ -6,6 +6,7 @@ import { CommandError } from './execute.ts';
 import { goRecipe } from './go.ts';
 import { type GroupName, groupNames, groups } from './groups.ts';
 import { lock } from './lock.ts';
+import { npmRecipe } from './npm.ts';
 import type { Recipe } from './recipe.ts';
 
 /** A finished group in the cache. */
@@ -113,7 +114,14 @@ export async function prune(): Promise<string[]> {
 
 function recipeOf(name: GroupName): Promise<Recipe | Unavailable> {
   const group = groups[name];
-  return group.kind === 'go' ? goRecipe(group) : debianRecipe(group);
+  switch (group.kind) {
+    case 'go':
+      return goRecipe(group);
+    case 'npm':
+      return npmRecipe(group);
+    default:
+      return debianRecipe(group);
+  }
 }
 
 function folderOf(name: GroupName, recipe: Recipe): string {

@@ -34,7 +34,17 @@ export interface DebianGroup {
   takes: string;
 }
 
-export type Group = GoGroup | DebianGroup;
+/** JavaScript programs from packages that a lock file beside this file pins; the tests' own Node runs them. */
+export interface NpmGroup {
+  kind: 'npm';
+  /** The folder with `package.json` and `package-lock.json`. */
+  folder: string;
+  /** Program name to its path below `node_modules`. */
+  programs: Readonly<Record<string, string>>;
+  takes: string;
+}
+
+export type Group = GoGroup | DebianGroup | NpmGroup;
 
 const kubernetesFlags: GoGroup['ldflags'] = (version) => {
   const gitVersion = version('k8s.io/kubernetes');
@@ -98,6 +108,18 @@ export const groups = {
       'toxiproxy-server': 'github.com/Shopify/toxiproxy/v2/cmd/server',
     },
     takes: 'about a minute and a half on two cores',
+  },
+  azurite: {
+    kind: 'npm',
+    folder: 'azurite',
+    programs: { 'azurite-blob': 'azurite/dist/src/blob/main.js' },
+    takes: 'about half a minute',
+  },
+  fakegcs: {
+    kind: 'go',
+    module: 'fakegcs',
+    programs: { 'fake-gcs-server': 'github.com/fsouza/fake-gcs-server' },
+    takes: 'about half a minute on two cores',
   },
   'kubernetes-api': {
     kind: 'go',
