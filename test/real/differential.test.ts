@@ -8,6 +8,7 @@ import { areas } from '../differential/areas.ts';
 import type { Setup } from '../differential/exchange.ts';
 import { explains, topics } from '../differential/known.ts';
 import type { Difference } from '../differential/observation.ts';
+import { differencesPage } from '../differential/page.ts';
 import { compare, plantWithDistribution } from '../differential/pair.ts';
 import { requireTool } from '../support/tools.ts';
 
@@ -40,4 +41,9 @@ test('every answer that differs from Distribution 3.1 is known, and every known 
       .map((place) => `${place}: ${entry.says}`),
   );
   assert.deepEqual({ unknown, vanished }, { unknown: [], vanished: [] });
+});
+
+test('the page for people who migrate lists these differences', async () => {
+  const { written, current } = await differencesPage();
+  assert.equal(written, current, 'run: node test/differential/page.ts');
 });
