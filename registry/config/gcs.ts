@@ -1,7 +1,7 @@
 /** `storage.gcs`: a bucket of Google Cloud Storage. */
 import { below, fault, got, refine, type Spec, warn } from './check.ts';
 import { endpointUrl } from './endpoint.ts';
-import { section } from './section.ts';
+import { section, withoutEffect } from './section.ts';
 import { isAbsent, plain } from './tree.ts';
 import type { GcsConfig } from './types.ts';
 import { anything, count, maybeText, text } from './values.ts';
@@ -58,6 +58,10 @@ const keys = {
     min: 0,
     doc: `How many calls may be under way at once; at least ${MIN_CONCURRENCY} are always allowed.`,
   }),
+  useragent: withoutEffect(
+    maybeText({ example: 'my-registry', doc: "What the client's `User-Agent` has at its end." }),
+    'take it out',
+  ),
   endpoint: maybeText({
     example: 'http://127.0.0.1:4443',
     doc: "The address of the service, for emulators and private endpoints. Berth's own.",

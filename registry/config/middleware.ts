@@ -13,6 +13,11 @@ export interface Extensions {
   readonly repository: readonly string[];
 }
 
+/** Of 2.x. */
+const droppedStorage: Readonly<Record<string, string>> = {
+  alicdn: 'write disabled: true, or name redirect or rewrite to send clients to the same host',
+};
+
 interface Entry<T> {
   readonly name: string;
   readonly disabled: boolean;
@@ -79,6 +84,11 @@ function known(
 function named<T>(table: Readonly<Record<string, T>>, wanted: string, at: Place): T | undefined {
   if (Object.hasOwn(table, wanted)) return table[wanted];
   const names = Object.keys(table);
+  const dropped = at.path.startsWith('middleware.storage') ? droppedStorage[wanted] : undefined;
+  if (dropped !== undefined) {
+    fault(at, `the middleware ${wanted} is gone since Distribution 3.0`, dropped);
+    return undefined;
+  }
   const remedy = names.length === 0 ? 'this program registers none: take it out, or write disabled: true' : '';
   const message = wanted === '' ? 'expected a name' : `no middleware is called ${JSON.stringify(wanted.slice(0, 60))}`;
   fault(at, message, remedy || didYouMean(wanted, names, `write one of ${names.join(', ')}, or disabled: true`));

@@ -44,6 +44,12 @@ export const notifications = noEffectYet(
   {
     remedy: 'take it out: no events are sent',
     // What events hold asks for nothing by itself.
-    asks: (value) => saysSomething(at(value, 'endpoints')) || typeof value !== 'object',
+    asks: (value) => {
+      const endpoints = at(value, 'endpoints');
+      const enabled = Array.isArray(endpoints)
+        ? endpoints.filter((entry) => at(entry, 'disabled') !== true)
+        : endpoints;
+      return saysSomething(enabled) || typeof value !== 'object';
+    },
   },
 );

@@ -18,7 +18,7 @@ import { redis } from './redis.ts';
 import { reporting } from './reporting.ts';
 import { warnUnknown } from './section.ts';
 import { storage } from './storage.ts';
-import { isAbsent, type Mapping, parseTree, type Tree, YamlFault } from './tree.ts';
+import { isAbsent, type Mapping, parseTree, repeatedKeys, type Tree, YamlFault } from './tree.ts';
 import type { Config } from './types.ts';
 import { validation } from './validation.ts';
 import { version } from './version.ts';
@@ -75,6 +75,9 @@ function parseFile(source: ConfigSource, report: Report): Mapping | undefined {
   try {
     const { tree, documents } = parseTree(source.file);
     if (documents > 1) report.warnings.push(problem('only its first document is read', 'take the others out'));
+    for (const path of repeatedKeys(tree)) {
+      report.warnings.push({ ...problem('written twice, the last one counts', 'take one out'), path });
+    }
     if (tree.kind === 'mapping') return tree;
     const message = isAbsent(tree) ? 'it is empty' : 'expected a map of keys at the top';
     report.faults.push(problem(message, 'begin with version: 0.1'));

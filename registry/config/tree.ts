@@ -40,6 +40,8 @@ export interface Sequence {
 export interface Mapping {
   readonly kind: 'mapping';
   readonly entries: Map<string, Tree>;
+  /** Keys that the file has twice; the last one counts, as in Distribution. */
+  readonly repeated: Set<string>;
   readonly env: string | undefined;
 }
 
@@ -68,11 +70,18 @@ const keyText = (key: unknown): string | undefined => {
   return isScalar(key) ? key.text : undefined;
 };
 
+/** Which keys of a mapping came by `<<`, while it is being read. */
+const mergedInto = new WeakMap<Mapping, Set<string>>();
+
 const mapping = defineMappingTag<Mapping>('tag:yaml.org,2002:map', {
   create: () => emptyMapping(undefined),
   addPair(carrier, key, value) {
     const text = keyText(key);
     if (text === undefined) return 'a key must be a plain text';
+    // A key that `<<` brought comes as a text; one of the mapping's own may replace it.
+    const merged = mergedInto.get(carrier);
+    if (typeof key === 'string') mergedInto.set(carrier, (merged ?? new Set()).add(text));
+    else if (carrier.entries.has(text) && !merged?.delete(text)) carrier.repeated.add(text);
     carrier.entries.set(text, value as Tree);
     return '';
   },
@@ -94,7 +103,12 @@ const schema = new Schema([
   mapping,
 ]);
 
-export const emptyMapping = (env: string | undefined): Mapping => ({ kind: 'mapping', entries: new Map(), env });
+export const emptyMapping = (env: string | undefined): Mapping => ({
+  kind: 'mapping',
+  entries: new Map(),
+  repeated: new Set(),
+  env,
+});
 
 export const emptySequence = (env: string | undefined): Sequence => ({ kind: 'sequence', items: [], env });
 
@@ -116,7 +130,7 @@ export const isAbsent = (tree: Tree | undefined): boolean =>
 export function parseTree(text: string, env?: string): { readonly tree: Tree; readonly documents: number } {
   let documents: unknown[];
   try {
-    documents = loadAll(text, { schema, maxDepth: MAX_DEPTH });
+    documents = loadAll(text, { schema, maxDepth: MAX_DEPTH, json: true });
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const { mark } = error;
@@ -126,6 +140,15 @@ export function parseTree(text: string, env?: string): { readonly tree: Tree; re
   const budget = { nodes: MAX_NODES };
   const first = documents[0];
   return { tree: first === undefined ? scalar(null, env) : own(first, env, 0, budget), documents: documents.length };
+}
+
+/** The paths of keys that are there twice. */
+export function repeatedKeys(tree: Tree, path = ''): readonly string[] {
+  if (tree.kind === 'scalar') return [];
+  const below = (key: string): string => (path === '' ? key : `${path}.${key}`);
+  if (tree.kind === 'sequence') return tree.items.flatMap((item, index) => repeatedKeys(item, below(String(index))));
+  const here = [...tree.repeated].map(below);
+  return [...here, ...[...tree.entries].flatMap(([key, value]) => repeatedKeys(value, below(key)))];
 }
 
 /** The tree as ordinary values, for keys that take anything. */
@@ -144,7 +167,7 @@ function own(node: unknown, env: string | undefined, depth: number, budget: { no
   }
   if (isScalar(node)) return { ...node, env };
   if (isMapping(node)) {
-    const copy = emptyMapping(env);
+    const copy: Mapping = { ...emptyMapping(env), repeated: node.repeated };
     for (const [key, value] of node.entries) copy.entries.set(key, own(value, env, depth + 1, budget));
     return copy;
   }

@@ -211,7 +211,6 @@ auth: {htpasswd: {realm: r, path: /p}}
   const notYaml: readonly (readonly [string, string, RegExp])[] = [
     ['an unclosed list', 'version: 0.1\nstorage: [', /^config\.yml: not YAML: line 2, column 11: /],
     ['a tab as indentation', 'http:\n\taddr: x', /^config\.yml: not YAML: line 2, column 1: /],
-    ['a key written twice', 'version: 0.1\nlog: {}\nlog: {}', /^config\.yml: not YAML: line 3, column 1: duplicated/],
     ['an unknown tag', 'version: !x 0.1', /^config\.yml: not YAML: line 1, column 10: unknown scalar tag/],
     ['a map as a key', '{a: b}: c', /^config\.yml: not YAML: line 1, column 1: a key must be a plain text/],
     ['nothing', '', /^config\.yml: it is empty: begin with version: 0\.1$/],
@@ -228,6 +227,27 @@ auth: {htpasswd: {realm: r, path: /p}}
       assert.match(faults[0] ?? '', expected);
     });
   }
+
+  test('a key that is there twice counts as the last one says, as in Distribution, and that is said', () => {
+    const file = `${MINIMAL}http: {addr: ":1", addr: ":2"}\nhealth: {file: [{file: /a, file: /b}]}`;
+    assert.equal(configOf(file).http.addr, ':2');
+    assert.equal(configOf(file).health.file[0]?.file, '/b');
+    assert.deepEqual(warningsOf(file), [
+      'config.yml: http.addr: written twice, the last one counts: take one out',
+      'config.yml: health.file.0.file: written twice, the last one counts: take one out',
+    ]);
+  });
+
+  test('a key may replace what a merge key brought, before or after it', () => {
+    const file = `${MINIMAL}log: {fields: {a: &a {x: 1, y: 1}, b: {<<: *a, x: 2}, c: {x: 3, <<: *a}, d: {<<: [*a, {z: 1}], z: 2}}}`;
+    assert.deepEqual(configOf(file).log.fields, {
+      a: { x: 1, y: 1 },
+      b: { x: 2, y: 1 },
+      c: { x: 3, y: 1 },
+      d: { x: 1, y: 1, z: 2 },
+    });
+    assert.deepEqual(warningsOf(file), []);
+  });
 
   test('a second document is not read, and that is said', () => {
     assert.deepEqual(warningsOf(`${MINIMAL}---\nhttp: {addr: x}`), [
