@@ -91,11 +91,13 @@ export async function kubeconfig(folder: string, client: string, server: string)
   return `${JSON.stringify(config, null, 2)}\n`;
 }
 
-async function authority(pki: string, name: string): Promise<void> {
+/** An authority of its own: `NAME.key` and `NAME.crt` in the folder. */
+export async function authority(pki: string, name: string): Promise<void> {
   await openssl(pki, name, `/CN=${name}`, ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign'], []);
 }
 
-async function certificate(pki: string, request: CertificateRequest): Promise<void> {
+/** A key and a certificate that an authority in the folder signs. */
+export async function certificate(pki: string, request: CertificateRequest): Promise<void> {
   const by = request.authority ?? 'ca';
   const extensions = ['basicConstraints=CA:FALSE', 'keyUsage=digitalSignature', `extendedKeyUsage=${request.usage}`];
   if (request.names) extensions.push(`subjectAltName=${request.names}`);
