@@ -1,7 +1,8 @@
 /** Listening: on `http.addr` (`host:port`, `:port`, `[::1]:port`, or a unix socket), or on a socket that systemd handed over. */
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, stat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { ListenOptions } from 'node:net';
+import { dirname } from 'node:path';
 
 export interface Address {
   /** The configuration's key that it came from, for messages. */
@@ -77,17 +78,19 @@ function sentence(key: string, addr: string, error: NodeJS.ErrnoException): stri
     EACCES: 'this user may not listen there; choose a port above 1023 or a folder that it may write to',
     EADDRNOTAVAIL: `this machine has no such address; correct ${key}`,
     ENOTFOUND: `the host name is unknown; correct ${key}`,
-    ENOENT: `its folder does not exist; make it or correct ${key}`,
-    ENOTDIR: `a part of its path is not a folder; correct ${key}`,
   };
   return `cannot listen on ${addr || 'a free port'}: ${remedies[error.code ?? ''] ?? error.message}`;
 }
 
 /** A socket file outlives its process. Anything else at that path is somebody's data. */
 async function removeStaleSocket(path: string, key: string): Promise<void> {
-  const stat = await lstat(path).catch(() => undefined);
-  if (stat === undefined) return;
-  if (!stat.isSocket()) throw new Error(`cannot listen on ${path}: it exists and is not a socket; correct ${key}`);
+  // Told here, since the system calls it a lack of permission when it comes to listening.
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (!folder?.isDirectory())
+    throw new Error(`cannot listen on ${path}: its folder does not exist; make it or correct ${key}`);
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`cannot listen on ${path}: it exists and is not a socket; correct ${key}`);
   await unlink(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return;
     throw new Error(`cannot listen on ${path}: the socket of an earlier run cannot be removed: ${error.message}`);
