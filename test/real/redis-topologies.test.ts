@@ -61,7 +61,7 @@ describe('one server', () => {
       [
         'with an authority that did not sign it',
         { tls: { ...tls, rootcas: [file('another.crt')] } },
-        /unable to verify/,
+        /self-signed|unable to verify/,
       ],
       ['in plain text', { tls: undefined }, /closed|ECONNRESET|EPIPE|no answer/i],
       ['with a wrong password', { tls, password: 'guessed' }, /WRONGPASS/],

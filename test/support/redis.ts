@@ -53,7 +53,7 @@ export async function startRedis(t: Cleanup, options: RedisServerOptions): Promi
     async cli(...command) {
       const args = ['-h', '127.0.0.1', '-p', String(port), ...(tls?.cli ?? []), ...command];
       const { stdout } = await execute(programs['redis-cli'], args, { deadline: 30_000 });
-      return stdout.replace(/\n$/, '').split('\n');
+      return stdout.replace(/\r?\n$/, '').split(/\r?\n/);
     },
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
