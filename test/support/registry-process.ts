@@ -27,7 +27,7 @@ export interface RegistryProcess {
   stop(): Promise<number | undefined>;
 }
 
-type Json = { readonly [key: string]: unknown };
+export type Json = { readonly [key: string]: unknown };
 
 export interface RegistryOptions {
   /** The storage folder; it need not exist. */
@@ -172,7 +172,8 @@ export async function peakMemory(pid: number): Promise<number> {
   return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024);
 }
 
-function merge(base: Json, over: Json): Json {
+/** `over` laid over `base`, key by key; `undefined` removes one. */
+export function merge(base: Json, over: Json): Json {
   const merged: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const below = base[key];
