@@ -17,6 +17,11 @@ export function checkPath(driver: string, path: string): void {
   if (path !== '/' && !PATH.test(path)) throw new StoreError('invalid-path', driver, path);
 }
 
+/** Whether a key found in a bucket is that of an object. */
+export function isPath(path: string): boolean {
+  return PATH.test(path);
+}
+
 /** Whether a name found in a directory can be part of a store path. */
 export function isComponent(name: string): boolean {
   return COMPONENT.test(name);
