@@ -37,26 +37,11 @@ const maxModulus = 8192;
 
 const decoded = (text: string | undefined): Buffer => Buffer.from(text ?? '', 'base64url');
 
-/** Without leading zeros, as a number is hashed. */
-function minimal(bytes: Buffer): Buffer {
-  const first = bytes.findIndex((byte) => byte !== 0);
-  return first === -1 ? Buffer.alloc(0) : bytes.subarray(first);
-}
-
-/** `ABCD:EFGH:…`, twelve groups. */
-export function fingerprint({ kty, crv, x, y, n, e }: JsonWebKey): string {
-  const hash = createHash('sha256');
-  if (kty === 'EC')
-    hash
-      .update(`EC${crv}`)
-      .update(minimal(decoded(x)))
-      .update(minimal(decoded(y)));
-  else
-    hash
-      .update('RSA')
-      .update(minimal(decoded(n)))
-      .update(minimal(decoded(e)));
-  return (base32(hash.digest().subarray(0, 30)).match(/.{4}/g) ?? []).join(':');
+/** `ABCD:EFGH:…`, twelve groups, over the public key in DER (SubjectPublicKeyInfo). */
+export function fingerprint(key: KeyObject): string {
+  const der = key.export({ type: 'spki', format: 'der' });
+  const hash = createHash('sha256').update(der).digest();
+  return (base32(hash.subarray(0, 30)).match(/.{4}/g) ?? []).join(':');
 }
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
@@ -73,7 +58,7 @@ function base32(bytes: Buffer): string {
 
 function publicJwk(key: KeyObject): PublicJwk {
   const jwk = key.export({ format: 'jwk' });
-  const kid = fingerprint(jwk);
+  const kid = fingerprint(key);
   return jwk.kty === 'EC'
     ? { crv: jwk.crv ?? '', kid, kty: 'EC', x: jwk.x ?? '', y: jwk.y ?? '' }
     : { e: jwk.e ?? '', kid, kty: 'RSA', n: jwk.n ?? '' };
@@ -102,7 +87,7 @@ export function readPublicJwk(value: unknown): KeyObject {
   const members = kty === 'EC' ? { kty, crv, x, y } : { kty, n, e };
   const key = createPublicKey({ key: members as JsonWebKey, format: 'jwk' });
   checkKind(key);
-  if (jwk['kid'] !== undefined && jwk['kid'] !== fingerprint(members as JsonWebKey)) {
+  if (jwk['kid'] !== undefined && jwk['kid'] !== fingerprint(key)) {
     throw new Error('the kid is that of another key');
   }
   return key;
@@ -154,7 +139,8 @@ function privateFromJwk(content: string): KeyObject {
     throw new Error('it is not JSON; a file that does not end in .json or .jwk is read as PEM');
   }
   const key = unlessMalformed(() => createPrivateKey({ key: jwk, format: 'jwk' }));
-  if (jwk['kid'] !== undefined && jwk['kid'] !== fingerprint(jwk)) throw new Error('its kid is that of another key');
+  if (jwk['kid'] !== undefined && jwk['kid'] !== fingerprint(createPublicKey(key)))
+    throw new Error('its kid is that of another key');
   return key;
 }
 

@@ -32,14 +32,8 @@ export function createSigner(alg: string): Signer {
 
 /** libtrust's name for a key. */
 export function fingerprintOf(key: KeyObject): string {
-  const jwk = (key.type === 'public' ? key : createPublicKey(key)).export({ format: 'jwk' });
-  const number = (text: string | undefined) =>
-    Buffer.from(text ?? '', 'base64url')
-      .toString('hex')
-      .replace(/^(00)+/, '');
-  const parts = jwk.kty === 'EC' ? [jwk.x, jwk.y] : [jwk.n, jwk.e];
-  const hash = createHash('sha256').update(jwk.kty === 'EC' ? `EC${jwk.crv}` : 'RSA');
-  for (const part of parts) hash.update(Buffer.from(number(part), 'hex'));
+  const der = (key.type === 'public' ? key : createPublicKey(key)).export({ type: 'spki', format: 'der' });
+  const hash = createHash('sha256').update(der);
   const bits = [...hash.digest().subarray(0, 30)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   const letters = (bits.match(/.{5}/g) ?? []).map(
     (five) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[Number.parseInt(five, 2)],
