@@ -39,14 +39,25 @@ export function createClient(transport: Transport, options: Options, tokens: Map
   return {
     async send(request) {
       let next = request;
+      let digest: string | undefined;
       for (let hops = 0; ; hops++) {
-        const answer = await authorised(next);
+        const answer = withDigest(await authorised(next), digest);
         const location = answer.header('location');
         if (request.redirects === false || location === undefined || hops === 5) return answer;
         if (!isRedirect(answer.status, next.method)) return answer;
+        digest = answer.header('docker-content-digest');
         next = redirected(next, new URL(location, next.url).href);
       }
     },
+  };
+}
+
+/** Storage knows nothing of digests: what the registry said on the way there counts for the content. */
+function withDigest(answer: Answer, digest: string | undefined): Answer {
+  if (digest === undefined || answer.header('docker-content-digest') !== undefined) return answer;
+  return {
+    ...answer,
+    header: (name) => (name.toLowerCase() === 'docker-content-digest' ? digest : answer.header(name)),
   };
 }
 
