@@ -39,6 +39,7 @@ const keys = {
   secret: text({
     default: '',
     example: 'a long random text',
+    secret: true,
     doc: 'Key that signs the state of uploads; the same on every replica. Empty: made up at start.',
   }),
   headers: headers('Added to every answer.'),

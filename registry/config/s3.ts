@@ -55,7 +55,10 @@ const keys = {
   keyid: maybeText({ example: 'arn:aws:kms:…', doc: 'The KMS key for `encrypt`; without one, AES256.' }),
   secure: flag({ default: true, doc: 'HTTPS.' }),
   skipverify: flag({ default: false, doc: "Takes any certificate of the server's." }),
-  v4auth: flag({ default: true, doc: 'Signature version 4; false only with a server other than Amazon.' }),
+  v4auth: flag({
+    default: true,
+    doc: 'Signature version 4, the only one that is spoken; false is a fault with Amazon and a warning elsewhere.',
+  }),
   chunksize: count({
     ...PART,
     default: 10 * MIB,
@@ -152,6 +155,8 @@ function checkAmazon(value: Written, endpoint: string | undefined, at: At): void
   const isAmazon = endpoint === undefined || /\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname);
   if (!value.v4auth && isAmazon) {
     fault(at('v4auth'), 'Amazon takes signature version 4 alone', 'take it out');
+  } else if (!value.v4auth) {
+    warn(at('v4auth'), 'signature version 2 is not spoken, so requests are signed with version 4', 'take it out');
   }
   if (value.accelerate && endpoint !== undefined) {
     fault(at('accelerate'), 'has its own endpoint, beside regionendpoint', 'take one of the two out');

@@ -1,9 +1,11 @@
 /** Every key of the reader, from the file and from the environment: what it takes, and what it says of the rest. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { dump, YAML11_SCHEMA } from 'js-yaml';
 import { ConfigError, type Problem } from '../../../registry/config/problem.ts';
 import { readConfig } from '../../../registry/config/read.ts';
 import type { Config } from '../../../registry/config/types.ts';
+import { writtenForm } from '../../../registry/config/written.ts';
 import { cases } from './every-key-cases.ts';
 import { everyKey, type Key } from './schema.ts';
 
@@ -114,6 +116,10 @@ suite('a good value', () => {
       if (isQuiet(key.path)) assert.deepEqual(config, base.config);
       else assert.notDeepEqual(config, base.config, 'it has no effect');
       if (key.path === 'version') return;
+      if (config !== undefined) {
+        const again = dump(writtenForm(config), { schema: YAML11_SCHEMA });
+        assert.deepEqual(readConfig({ file: again, path: '', env: {}, extensions }).config, config, again);
+      }
       const env = { [first(key.variable)]: JSON.stringify(good) };
       const byEnvironment = outcome(put(surroundings(key.path), key.path, undefined), env);
       assert.deepEqual(byEnvironment.faults, []);
@@ -177,7 +183,7 @@ suite('a key that this version does not act on', () => {
       const found = [...faults, ...warnings].filter(({ message }) =>
         /not supported by this version|has no effect in this/.test(message),
       );
-      const asksForNothing = key.path === 'notifications.events.includereferences';
+      const asksForNothing = /^notifications\.(events\.includereferences|endpoints\[\]\.disabled)$/.test(key.path);
       assert.equal(found.length, asksForNothing ? 0 : 1, JSON.stringify([faults, warnings]));
       assert.equal(faults.length, unbuilt.severity === 'fault' ? 1 : 0);
     });

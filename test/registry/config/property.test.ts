@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { dump } from 'js-yaml';
+import { dump, YAML11_SCHEMA } from 'js-yaml';
 import { ConfigError } from '../../../registry/config/problem.ts';
 import { readConfig } from '../../../registry/config/read.ts';
+import { writtenForm } from '../../../registry/config/written.ts';
 
 const RUNS = 300;
 
@@ -12,6 +13,32 @@ const words = [
   ...['version', 'log', 'level', 'fields', 'storage', 'filesystem', 'inmemory', 'delete', 'enabled', 'maintenance'],
   ...['readonly', 'http', 'addr', 'host', 'headers', 'debug', 'prometheus', 'health', 'storagedriver', 'tags', 'auth'],
   ...['validation', 'manifests', 'indexes', 'platformlist', 'middleware', 'proxy', 'tls', '__proto__', 'constructor'],
+  ...[
+    'redis',
+    'addrs',
+    'addr',
+    'pool',
+    'maxretries',
+    'rootcas',
+    'cache',
+    'blobdescriptor',
+    'layerinfo',
+    'uploadpurging',
+  ],
+  ...[
+    'age',
+    's3',
+    'bucket',
+    'region',
+    'regionendpoint',
+    'azure',
+    'max_retries',
+    'gcs',
+    'credentials',
+    'name',
+    'options',
+  ],
+  ...['baseurl', 'urls', 'allow', 'deny', 'file', 'tcp', 'uri', 'policy', 'repository', 'classes', 'compatibility'],
 ];
 
 const scalar = fc.oneof(
@@ -68,6 +95,8 @@ function holds(file: string, env: Readonly<Record<string, string>>): void {
   try {
     const { config } = readConfig({ file, path: 'config.yml', env });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.http.headers));
+    const again = dump(writtenForm(config), { schema: YAML11_SCHEMA });
+    assert.deepEqual(readConfig({ file: again, path: 'again.yml', env: {} }).config, config, again);
     assert.ok(config.tags.maxtags > 0 && config.catalog.maxentries > 0 && config.http.draintimeout >= 0);
   } catch (error) {
     assert.ok(error instanceof ConfigError, error instanceof Error ? (error.stack ?? '') : String(error));
