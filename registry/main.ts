@@ -1,4 +1,5 @@
 /** The `registry` program: its subcommands, thin. */
+import { collectUsage, garbageCollect } from './collect.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problem.ts';
 import { checkConfig, checkUsage } from './config-check.ts';
@@ -16,6 +17,8 @@ const usage = `usage:
   registry serve [CONFIGURATION]   serve the registry; without a path, REGISTRY_CONFIGURATION_PATH names it
   ${checkUsage}
                                    print what the registry makes of a configuration, without secrets
+  ${collectUsage}
+                                   delete content that nothing points to; --help tells more
   registry --version
   registry help
 `;
@@ -53,6 +56,8 @@ async function main([command, argument, ...more]: readonly string[]): Promise<nu
       return serveCommand(argument, more);
     case 'config':
       return configCommand(argument, more);
+    case 'garbage-collect':
+      return garbageCollect(process.argv.slice(3), process.env);
     case '-v':
     case '--version':
       console.log(`registry berth v${version}`);

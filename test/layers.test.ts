@@ -52,6 +52,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'registry/metrics',
   ],
   'registry/http': ['registry/service', 'registry/auth', 'registry/oci', 'registry/metrics', 'registry/log'],
+  'registry/collect': ['registry/*'],
+  'registry/upkeep': ['registry/*'],
   'registry/config-check': ['registry/config', 'registry/log'],
   'registry/app': ['registry/*'],
   'registry/report': ['registry/*'],

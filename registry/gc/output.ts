@@ -1,9 +1,9 @@
-/** What a run prints: Distribution's lines on standard output, or nothing but a summary in JSON; progress on a terminal. */
+/** What a run prints: Distribution's lines on standard output, or none of them; progress on a terminal. */
 export interface CollectOutput {
   line(text: string): void;
   /** How far it is, for people who wait. */
   progress(text: string): void;
-  /** Nothing more will be told; wipes the progress. */
+  /** Nothing more will be told: writes what is gathered, wipes the progress. */
   end(): void;
 }
 
@@ -17,15 +17,28 @@ export interface CollectOutputOptions {
   readonly clock: () => number;
 }
 
-/** Milliseconds between two states of progress. */
+/** Milliseconds between two states of progress, and the longest that a line waits for others while there are any. */
 const pause = 200;
+/** Characters worth a write of their own. */
+const batch = 32 * 1024;
 const wipe = '\r\u001b[K';
 
 export function createCollectOutput({ write, lines, terminal, clock }: CollectOutputOptions): CollectOutput {
+  let gathered = '';
+  let wroteAt = Number.NEGATIVE_INFINITY;
   let shownAt = Number.NEGATIVE_INFINITY;
+
+  function flush(): void {
+    wroteAt = clock();
+    if (gathered !== '') write(gathered);
+    gathered = '';
+  }
+
   return {
     line(text) {
-      if (lines) write(`${text}\n`);
+      if (!lines) return;
+      gathered += `${text}\n`;
+      if (gathered.length >= batch || clock() - wroteAt >= pause) flush();
     },
     progress(text) {
       if (terminal === undefined || clock() - shownAt < pause) return;
@@ -33,6 +46,7 @@ export function createCollectOutput({ write, lines, terminal, clock }: CollectOu
       terminal(`${wipe}${text}`);
     },
     end() {
+      flush();
       if (terminal !== undefined && shownAt > Number.NEGATIVE_INFINITY) terminal(wipe);
     },
   };

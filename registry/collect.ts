@@ -1,0 +1,105 @@
+/** `registry garbage-collect`: Distribution's command line and output over `gc/collect`. */
+import { randomBytes } from 'node:crypto';
+import { parseDuration } from './config/duration.ts';
+import { collect, type Summary } from './gc/collect.ts';
+import { createCollectOutput } from './gc/output.ts';
+import { parseFlags, type Upkeep, upkeep } from './upkeep.ts';
+
+export const collectUsage = `registry garbage-collect [-d] [-m] [-q] [-o json] [--grace DURATION] [CONFIGURATION]`;
+
+const help = `usage: ${collectUsage}
+
+Deletes content that no manifest of any repository points to. Stop the registry first, or make it read-only.
+
+  -d, --dry-run           tell what would be deleted, delete nothing
+  -m, --delete-untagged   delete manifests that no tag points to, too
+  -q, --quiet             print nothing
+  -o, --output json       print a summary as JSON instead of lines
+      --grace DURATION    keep what was written so long before the start, such as 1h (default 0s)
+`;
+
+interface Asked {
+  readonly path: string | undefined;
+  readonly dryRun: boolean;
+  readonly untagged: boolean;
+  readonly quiet: boolean;
+  readonly json: boolean;
+  /** Milliseconds. */
+  readonly grace: number;
+}
+
+/** Resolves with the exit code: 0, or 1 if it ended early, which is told on standard error. */
+export async function garbageCollect(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const asked = parse(args);
+  if (typeof asked === 'string') {
+    (asked === '' ? process.stdout : process.stderr).write(asked === '' ? help : `registry: ${asked}\n\n${help}`);
+    return asked === '' ? 0 : 1;
+  }
+  return upkeep(asked.path, env, async (kept) => {
+    // A dry run writes nothing, not even a lease.
+    if (asked.dryRun) return run(asked, kept, Date.now(), kept.signal);
+    return kept.leased('garbage-collect', (lease, signal) => run(asked, kept, lease.since, signal));
+  });
+}
+
+async function run(asked: Asked, { store, log }: Upkeep, since: number, stop: AbortSignal): Promise<number> {
+  const pipe = new AbortController();
+  process.stdout.on('error', () => pipe.abort(new Error('nobody reads standard output any more')));
+  const signal = AbortSignal.any([stop, pipe.signal]);
+  const { stderr, stdout } = process;
+  const output = createCollectOutput({
+    write: (text) => stdout.write(text),
+    lines: !asked.quiet && !asked.json,
+    // Lines on a terminal are progress enough.
+    terminal: stderr.isTTY && (asked.quiet || asked.json || !stdout.isTTY) ? (text) => stderr.write(text) : undefined,
+    clock: () => performance.now(),
+  });
+  const started = performance.now();
+  const { dryRun, untagged } = asked;
+  const seed = randomBytes(4).readInt32LE();
+  let summary: Summary;
+  try {
+    const options = { dryRun, untagged, cutoff: since - asked.grace, seed, signal };
+    summary = await collect(options, { store, log, output, forget: async () => undefined });
+  } catch (error) {
+    const reason = signal.aborted ? (signal.reason as Error) : (error as Error);
+    throw new Error(`garbage collection ended early: ${reason.message}`, { cause: error });
+  } finally {
+    output.end();
+  }
+  const seconds = Math.round((performance.now() - started) / 10) / 100;
+  if (asked.json) stdout.write(`${JSON.stringify({ dryRun, deleteUntagged: untagged, ...summary, seconds })}\n`);
+  log.info({ ...summary.eligible, kept: summary.kept.length, seconds }, 'garbage collection finished');
+  return 0;
+}
+
+/** What is asked for; or what is wrong with it; or nothing, if help is asked for. */
+function parse(args: readonly string[]): Asked | string {
+  try {
+    const { values, positionals } = parseFlags(args, {
+      'dry-run': { type: 'boolean', short: 'd' },
+      'delete-untagged': { type: 'boolean', short: 'm' },
+      quiet: { type: 'boolean', short: 'q' },
+      help: { type: 'boolean', short: 'h' },
+      output: { type: 'string', short: 'o' },
+      grace: { type: 'string' },
+    });
+    if (values.help === true) return '';
+    if (positionals.length > 1) return 'garbage-collect takes one configuration file';
+    const { output } = values;
+    if (output !== undefined && output !== 'json' && output !== 'text')
+      return `--output is text or json, not ${output}`;
+    const grace = parseDuration(values.grace ?? '0s');
+    if (grace === undefined || grace < 0) return `--grace is a duration such as 90m or 24h, not ${values.grace}`;
+    return {
+      path: positionals[0],
+      dryRun: values['dry-run'] === true,
+      untagged: values['delete-untagged'] === true,
+      quiet: values.quiet === true,
+      json: output === 'json',
+      grace,
+    };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

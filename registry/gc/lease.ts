@@ -1,0 +1,161 @@
+/**
+ * Leases in the store: of all processes that share it, one at a time does a piece of maintenance. Built on `swap`, so it
+ * needs no server. A lease says who holds it and how long it may take until the next sign of life.
+ *
+ * No clock of another machine is trusted: whoever waits for a dead holder measures by its own clock how long the lease has
+ * stood still. And no holder trusts itself: one that could not renew in time takes its lease for lost, well before anybody
+ * else may.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as keys from '../service/keys.ts';
+import type { Cancellable, Store } from '../storage/store.ts';
+
+export interface Lease {
+  /** Fires when the lease was taken over or could not be renewed: stop at once. Also when `release` was called. */
+  readonly lost: AbortSignal;
+  /** Milliseconds since the epoch by the store's clock, at which it was taken. */
+  readonly since: number;
+  /** Lets others have it. `note`: what the next holder may want to know, see `Leases.note`. */
+  release(note?: string): Promise<void>;
+}
+
+export interface Leases {
+  /**
+   * The lease, or who holds it. Waits until the holder shows life, or has shown none for so long that it must be dead, but
+   * at most `patience` milliseconds; more than 4/3 of `ttl` are needed to replace a dead one.
+   */
+  take(name: string, patience: number, options: TakeOptions): Promise<Lease | { readonly holder: string }>;
+  /** What the last holder left, if nobody holds it just now. */
+  note(name: string, options: Cancellable): Promise<string | undefined>;
+}
+
+export interface TakeOptions extends Cancellable {
+  /** Told once, if somebody else has it. */
+  readonly onWait?: ((holder: string) => void) | undefined;
+}
+
+export interface LeasesDependencies {
+  readonly store: Store;
+  /** Tells this process from all others, for people: host and process id. Without spaces. */
+  readonly holder: string;
+  /** A fresh UUID. */
+  readonly newId: () => string;
+  /** Milliseconds of a clock that never goes back. */
+  readonly clock: () => number;
+  /** Milliseconds for which a lease holds without a sign of life. */
+  readonly ttl: number;
+}
+
+/** What stands in the store. `beat` changes with each sign of life. */
+interface Held {
+  readonly holder: string;
+  readonly beat: string;
+  /** Milliseconds. */
+  readonly ttl: number;
+}
+
+/** Of a lease's time: a holder that could not renew gives up at 2/3, others believe it dead at 4/3. */
+const renewals = 6;
+const giveUp = 2 / 3;
+const dead = 4 / 3;
+
+export const leaseTime = 60_000;
+
+const written = ({ holder, beat, ttl }: Held): Buffer => Buffer.from(`held ${holder} ${beat} ${ttl}`, 'latin1');
+const free = (note: string): Buffer => Buffer.from(`free ${note}`, 'latin1');
+
+/** Anything but a lease that is held counts as free: it may be cut off, or of another version. */
+function parse(content: Buffer | undefined): Held | undefined {
+  const [state, holder = '', beat = '', ttl] = content?.toString('latin1').split(' ') ?? [];
+  if (state !== 'held') return undefined;
+  const time = Number(ttl);
+  return { holder, beat, ttl: Number.isFinite(time) && time > 0 ? Math.min(time, 10 * leaseTime) : leaseTime };
+}
+
+export function createLeases({ store, holder, newId, clock, ttl }: LeasesDependencies): Leases {
+  function begin(path: string, content: Buffer, since: number): Lease {
+    const controller = new AbortController();
+    const over = new AbortController();
+    let current = content;
+    let renewedAt = clock();
+
+    async function renewed(): Promise<boolean> {
+      const next = written({ holder, beat: newId(), ttl });
+      const before = clock();
+      const deadline = AbortSignal.timeout(Math.ceil((ttl * giveUp) / 2));
+      if (await store.swap(path, current, next, { signal: deadline })) {
+        current = next;
+        renewedAt = before;
+        return true;
+      }
+      // An answer may have been lost on its way: then what stands there is what was to be written.
+      const found = await store.read(path, { signal: deadline });
+      if (found?.equals(next) !== true) return found?.equals(current) === true;
+      current = next;
+      renewedAt = before;
+      return true;
+    }
+
+    async function live(): Promise<void> {
+      while (!over.signal.aborted) {
+        await sleep(ttl / renewals, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
+        if (over.signal.aborted) return;
+        // A store that does not answer is asked again, until it is too late.
+        const isHeld = await renewed().catch(() => true);
+        if (isHeld && clock() - renewedAt < ttl * giveUp) continue;
+        controller.abort(new Error('the lease was lost: another process took it over, or the store did not answer'));
+        return;
+      }
+    }
+    const living = live();
+
+    return {
+      lost: controller.signal,
+      since,
+      async release(note = '') {
+        over.abort();
+        await living;
+        if (!controller.signal.aborted) {
+          controller.abort(new Error('the lease was released'));
+          // If it fails, the lease runs out.
+          await store.swap(path, current, free(note), { signal: AbortSignal.timeout(ttl) }).catch(() => false);
+        }
+      },
+    };
+  }
+
+  const hasStood = (seen: { content: Buffer; at: number } | undefined, content: Buffer, time: number): boolean =>
+    seen?.content.equals(content) === true && clock() - seen.at >= time * dead;
+
+  return {
+    async take(name, patience, { signal, onWait }) {
+      const path = keys.lease(name);
+      const started = clock();
+      let seen: { readonly content: Buffer; readonly at: number } | undefined;
+      for (;;) {
+        const content = await store.read(path, { signal });
+        const held = parse(content);
+        if (content === undefined || held === undefined || hasStood(seen, content, held.ttl)) {
+          const mine = written({ holder, beat: newId(), ttl });
+          if (await store.swap(path, content, mine, { signal })) {
+            const stat = await store.stat(path, { signal });
+            return begin(path, mine, stat?.modified ?? 0);
+          }
+        } else {
+          // Another sign of life than a moment ago, or too little time to tell.
+          const isAlive = seen !== undefined && !seen.content.equals(content);
+          if (isAlive || clock() - started >= patience) return { holder: held.holder };
+          if (seen === undefined) onWait?.(held.holder);
+          seen ??= { content, at: clock() };
+        }
+        signal?.throwIfAborted();
+        await sleep(Math.max(1, Math.min(1000, ttl / 20)), undefined, { ...(signal && { signal }) });
+      }
+    },
+
+    async note(name, options) {
+      const content = (await store.read(keys.lease(name), options))?.toString('latin1');
+      return content?.startsWith('free ') ? content.slice('free '.length) : undefined;
+    },
+  };
+}
