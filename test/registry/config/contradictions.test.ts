@@ -1,4 +1,7 @@
-/** Keys that are fine each by itself, and what is said when they stand together. */
+/**
+ * Keys that are fine each by itself, and what is said when they stand together. One table, longer than other files: split up,
+ * its gaps could not be seen.
+ */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Config } from '../../../registry/config/types.ts';

@@ -1,4 +1,5 @@
 /** Reads a configuration in one line. */
+import assert from 'node:assert/strict';
 import { ConfigError, formatProblem } from '../../../registry/config/problem.ts';
 import { readConfig } from '../../../registry/config/read.ts';
 import type { Config } from '../../../registry/config/types.ts';
@@ -22,4 +23,14 @@ export function faultsOf(file: string, env: Env = {}): readonly string[] {
     if (error instanceof ConfigError) return error.message.split('\n');
     throw error;
   }
+}
+
+/** As many lines as patterns, each of its own. */
+export function each(lines: readonly string[], patterns: readonly RegExp[]): void {
+  assert.equal(lines.length, patterns.length, lines.join('\n'));
+  for (const pattern of patterns)
+    assert.ok(
+      lines.some((line) => pattern.test(line)),
+      `${pattern} in\n${lines.join('\n')}`,
+    );
 }
