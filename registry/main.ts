@@ -14,7 +14,8 @@ import { createUuids } from './uuid.ts';
 import { version } from './version.ts';
 
 const usage = `usage:
-  registry serve [CONFIGURATION]   serve the registry; without a path, REGISTRY_CONFIGURATION_PATH names it
+  registry serve [CONFIGURATION]   serve the registry; without a path, the one that
+                                   REGISTRY_CONFIGURATION_PATH names, or /etc/distribution/config.yml
   ${checkUsage}
                                    print what the registry makes of a configuration, without secrets
   ${collectUsage}
