@@ -19,7 +19,8 @@ RUN apt-get update \
  && install --directory --owner 65532 --group 65532 /var/lib/registry
 COPY --from=build /stage/etc/ /etc/
 COPY --from=build /stage/usr/ /usr/
-ENV NODE_ENV=production OTEL_TRACES_EXPORTER=none
+COPY --from=build /stage/entrypoint.sh /entrypoint.sh
+ENV NODE_ENV=production OTEL_TRACES_EXPORTER=none NODE_OPTIONS=--max-semi-space-size=8
 USER 65532:65532
 WORKDIR /
 VOLUME /var/lib/registry

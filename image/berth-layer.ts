@@ -28,6 +28,7 @@ export async function berthLayer(
     // Where deployments written for other images of Distribution expect the program and, up to 2.8, the configuration.
     // A mount on either name lands on the real place: runtimes follow links inside the image.
     ['usr/bin/registry', link('../local/bin/registry')],
+    ['entrypoint.sh', link('usr/local/bin/registry')],
     ['etc/docker/registry', link('../distribution')],
   ]);
   for (const { program, code, map } of bundles) {

@@ -128,18 +128,66 @@ test('deployments written for other images of Distribution find program and conf
   if (!all) return;
   const config = join(folder, 'config.yml');
   await writeFile(config, 'version: 0.1\nstorage: {inmemory: {}}\nhttp: {addr: ":5000", prefix: /mounted/}\n');
-  const ways: [string, Partial<ContainerOptions>][] = [
-    ['/etc/docker/registry/config.yml', { args: ['/etc/docker/registry/config.yml'] }],
-    ['/etc/docker/registry/config.yml', {}],
-    ['/etc/distribution/config.yml', { entrypoint: ['/bin/registry'] }],
-    ['/etc/distribution/config.yml', { args: ['registry', 'serve', '/etc/distribution/config.yml'] }],
+  const unusual = join(folder, 'registry.conf');
+  await writeFile(unusual, await readFile(config));
+  const docker = join(folder, 'docker');
+  const older = join(docker, 'registry');
+  await mkdir(older, { recursive: true });
+  await writeFile(join(older, 'config.yml'), await readFile(config));
+  const otel = {
+    OTEL_TRACES_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_SDK_DISABLED: 'x',
+  };
+  const ways: [Record<string, string>, Partial<ContainerOptions>][] = [
+    [{ '/etc/docker/registry/config.yml': config }, { args: ['/etc/docker/registry/config.yml'] }],
+    [{ '/etc/docker/registry/config.yml': config }, {}],
+    [{ '/etc/docker/registry': older }, { args: ['serve', '/etc/docker/registry/config.yml'] }],
+    [{ '/etc/docker/registry': older }, { env: otel }],
+    // The image's link is hidden, so that there are two files: the one that somebody mounted counts.
+    [{ '/etc/docker': docker }, {}],
+    [{ '/etc/docker': docker }, { args: ['serve'] }],
+    [{ '/etc/distribution/config.yml': config }, { entrypoint: ['/bin/registry'] }],
+    [{ '/etc/distribution/config.yml': config }, { args: ['registry', 'serve', '/etc/distribution/config.yml'] }],
+    [{ '/etc/distribution/config.yml': config }, { args: ['serve'] }],
+    [{ '/registry.conf': unusual }, { args: ['/registry.conf'] }],
+    [
+      { '/etc/docker/registry/config.yml': config },
+      { entrypoint: ['/entrypoint.sh'], args: ['/etc/docker/registry/config.yml'] },
+    ],
   ];
-  for (const [place, how] of ways) {
-    const container = await runContainer(t, { ...all, ...how, mounts: { [place]: config } });
+  for (const [mounts, how] of ways) {
+    const container = await runContainer(t, { ...all, ...how, mounts });
     const url = 'http://127.0.0.1:5000/mounted/v2/';
     await eventually(async () => assert.equal(await container.script(status(url)), '200', container.output()));
     assert.equal(await container.stop(), 0);
   }
+});
+
+test('arguments that are commands of another image say what to do', async (t) => {
+  const all = await ready(t);
+  if (!all) return;
+  for (const shell of ['sh', '/bin/sh', 'bash']) {
+    const found = await once(t, { ...all, args: [shell, '-c', 'ls'] });
+    assert.equal(found.code, 127);
+    assert.match(found.output, /^registry: this image has no shell; .*--entrypoint node/m);
+  }
+  for (const missing of ['/nowhere/config.yml', 'config.yaml']) {
+    const found = await once(t, { ...all, args: [missing] });
+    assert.equal(found.code, 1);
+    assert.match(found.output, new RegExp(`${missing}`));
+    assert.doesNotMatch(found.output, /^\s+at /m);
+  }
+});
+
+test('the young generation is small, in both programs', async (t) => {
+  const all = await ready(t);
+  if (!all) return;
+  // Garbage enough that the space grows as far as it may; V8 keeps two halves, and some for what it is about.
+  const script = `let kept; for (let n = 0; n < 4e6; n += 1) kept = { n, text: 'x' + n };
+    console.log(require('node:v8').getHeapSpaceStatistics().find((s) => s.space_name === 'new_space').space_size <= 20 << 20)`;
+  const found = await once(t, { ...all, entrypoint: ['node'], args: ['--eval', script] });
+  assert.equal(found.output.trim(), 'true');
 });
 
 test('the operator is in the image, with what it reads', async (t) => {
