@@ -8,6 +8,7 @@ import { createAccessLog } from './log/access.ts';
 import { openOutput } from './log/output.ts';
 import { redactText } from './log/redact.ts';
 import { createLogger } from './log.ts';
+import { purgeOnce, purgeUsage } from './purge.ts';
 import { serve } from './serve.ts';
 import { listenForSignals } from './signals.ts';
 import { createUuids } from './uuid.ts';
@@ -20,6 +21,8 @@ const usage = `usage:
                                    print what the registry makes of a configuration, without secrets
   ${collectUsage}
                                    delete content that nothing points to; --help tells more
+  ${purgeUsage}
+                                   delete uploads that were never finished
   registry --version
   registry help
 `;
@@ -59,6 +62,8 @@ async function main([command, argument, ...more]: readonly string[]): Promise<nu
       return configCommand(argument, more);
     case 'garbage-collect':
       return garbageCollect(process.argv.slice(3), process.env);
+    case 'purge-uploads':
+      return purgeOnce(process.argv.slice(3), process.env);
     case '-v':
     case '--version':
       console.log(`registry berth v${version}`);

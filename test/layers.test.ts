@@ -53,6 +53,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   'registry/http': ['registry/service', 'registry/auth', 'registry/oci', 'registry/metrics', 'registry/log'],
   'registry/collect': ['registry/*'],
+  'registry/purge': ['registry/*'],
   'registry/upkeep': ['registry/*'],
   'registry/config-check': ['registry/config', 'registry/log'],
   'registry/app': ['registry/*'],

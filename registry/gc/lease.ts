@@ -15,7 +15,9 @@ export interface Lease {
   readonly lost: AbortSignal;
   /** Milliseconds since the epoch by the store's clock, at which it was taken. */
   readonly since: number;
-  /** Lets others have it. `note`: what the next holder may want to know, see `Leases.note`. */
+  /** What the holder before left, if it let go in good order; else empty. */
+  readonly note: string;
+  /** Lets others have it. `note`: what the next holder may want to know. One line. */
   release(note?: string): Promise<void>;
 }
 
@@ -25,8 +27,6 @@ export interface Leases {
    * at most `patience` milliseconds; more than 4/3 of `ttl` are needed to replace a dead one.
    */
   take(name: string, patience: number, options: TakeOptions): Promise<Lease | { readonly holder: string }>;
-  /** What the last holder left, if nobody holds it just now. */
-  note(name: string, options: Cancellable): Promise<string | undefined>;
 }
 
 export interface TakeOptions extends Cancellable {
@@ -72,8 +72,13 @@ function parse(content: Buffer | undefined): Held | undefined {
   return { holder, beat, ttl: Number.isFinite(time) && time > 0 ? Math.min(time, 10 * leaseTime) : leaseTime };
 }
 
+function noteIn(content: Buffer | undefined): string {
+  const text = content?.toString('latin1') ?? '';
+  return text.startsWith('free ') ? text.slice('free '.length) : '';
+}
+
 export function createLeases({ store, holder, newId, clock, ttl }: LeasesDependencies): Leases {
-  function begin(path: string, content: Buffer, since: number): Lease {
+  function begin(path: string, content: Buffer, since: number, note: string): Lease {
     const controller = new AbortController();
     const over = new AbortController();
     let current = content;
@@ -112,13 +117,14 @@ export function createLeases({ store, holder, newId, clock, ttl }: LeasesDepende
     return {
       lost: controller.signal,
       since,
-      async release(note = '') {
+      note,
+      async release(left = '') {
         over.abort();
         await living;
         if (!controller.signal.aborted) {
           controller.abort(new Error('the lease was released'));
           // If it fails, the lease runs out.
-          await store.swap(path, current, free(note), { signal: AbortSignal.timeout(ttl) }).catch(() => false);
+          await store.swap(path, current, free(left), { signal: AbortSignal.timeout(ttl) }).catch(() => false);
         }
       },
     };
@@ -139,7 +145,7 @@ export function createLeases({ store, holder, newId, clock, ttl }: LeasesDepende
           const mine = written({ holder, beat: newId(), ttl });
           if (await store.swap(path, content, mine, { signal })) {
             const stat = await store.stat(path, { signal });
-            return begin(path, mine, stat?.modified ?? 0);
+            return begin(path, mine, stat?.modified ?? 0, noteIn(content));
           }
         } else {
           // Another sign of life than a moment ago, or too little time to tell.
@@ -151,11 +157,6 @@ export function createLeases({ store, holder, newId, clock, ttl }: LeasesDepende
         signal?.throwIfAborted();
         await sleep(Math.max(1, Math.min(1000, ttl / 20)), undefined, { ...(signal && { signal }) });
       }
-    },
-
-    async note(name, options) {
-      const content = (await store.read(keys.lease(name), options))?.toString('latin1');
-      return content?.startsWith('free ') ? content.slice('free '.length) : undefined;
     },
   };
 }
