@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Answer, write } from './http/answer.ts';
 import { createCall, type Handler, type HttpDependencies } from './http/call.ts';
+import { createDeadlines, type DeadlineLimits } from './http/deadline.ts';
 import { errorAnswer, toRegistryError } from './http/errors.ts';
 import { type Observer, observe, observeExchange, requestErrors } from './http/observe.ts';
 import { foldName, tidied, withoutSlash } from './http/path.ts';
@@ -23,10 +24,14 @@ export interface AppDependencies extends HttpDependencies {
   readonly observer: Observer;
   readonly log: Logger;
   readonly newId: () => string;
+  readonly deadlines?: DeadlineLimits | undefined;
 }
 
 /** Milliseconds without a byte after which a connection is given up; Distribution waits for ever. */
 const idleLimit = 300_000;
+
+/** Long enough for a slow network file system, and for a layer of 100 GiB to be read back. */
+const usualDeadlines: DeadlineLimits = { reading: 120_000, writing: 900_000 };
 
 const carriesBody: ReadonlySet<string> = new Set(['PUT', 'POST', 'PATCH']);
 
@@ -34,6 +39,7 @@ const apiVersion = ['Docker-Distribution-API-Version', 'registry/2.0'];
 
 export function createApp(dependencies: AppDependencies): FastifyInstance {
   const { prefix, log } = dependencies;
+  const deadlines = createDeadlines(dependencies.deadlines ?? usualDeadlines, () => performance.now());
   const app = Fastify({
     logger: false,
     // The folded name is longer than its characters: each slash counts three.
@@ -82,7 +88,8 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
     // Once a body is in, silence is ours: reading a large layer back may take longer than a client may be idle.
     if (carriesBody.has(request.method)) request.raw.once('end', () => socket.setTimeout(0));
     try {
-      await finish(request, reply, await handler(createCall(request, reply)), lines);
+      const { call, abort } = createCall(request, reply);
+      await finish(request, reply, await deadlines.run(request.raw, abort, () => handler(call)), lines);
     } catch (thrown) {
       await fail(request, reply, thrown);
     }
@@ -99,6 +106,7 @@ export function createApp(dependencies: AppDependencies): FastifyInstance {
 
   app.setErrorHandler((error, request, reply) => fail(request, reply, fromFramework(error)));
   app.setNotFoundHandler((request, reply) => answer(request, reply, () => unrouted(request), apiVersion));
+  app.addHook('onClose', async () => deadlines.close());
   observe(app, dependencies.observer);
   registerRoutes(app, prefix, dependencies, answer);
   app.all('/', (request, reply) => answer(request, reply, () => alive, []));

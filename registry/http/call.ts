@@ -19,16 +19,22 @@ export interface Call extends Cancellable {
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
   /** Path and query as the client wrote them. */
   readonly originalUrl: string;
-  /** Fires when the client leaves before it was answered. */
+  /** Fires when the client leaves before it was answered, and when the answer is overdue. */
   readonly signal: AbortSignal;
 }
 
 export type Handler = (call: Call) => Promise<Answer> | Answer;
 
+/** A call, and how it is given up from outside. */
+export interface CallControl {
+  readonly call: Call;
+  readonly abort: () => void;
+}
+
 /** The signal is made when it is first asked for. (Fastify's own fires as soon as a body has been read to its end.) */
-export function createCall(request: FastifyRequest, reply: FastifyReply): Call {
+export function createCall(request: FastifyRequest, reply: FastifyReply): CallControl {
   let controller: AbortController | undefined;
-  return {
+  const call: Call = {
     raw: request.raw,
     params: request.params as Params,
     query: request.query as Call['query'],
@@ -44,6 +50,7 @@ export function createCall(request: FastifyRequest, reply: FastifyReply): Call {
       return controller.signal;
     },
   };
+  return { call, abort: () => controller?.abort() };
 }
 
 /** What all handlers are made of. */
