@@ -43,8 +43,9 @@ export function createReport({ log, accessLog, metrics, logsSuccess, now }: Repo
         referer: raw.headers.referer,
         userAgent: raw.headers['user-agent'],
       });
-      // Load balancers ask for `/` every second; as in Distribution, the access log alone hears of it.
-      if (handler === undefined && isAliveProbe(exchange.uri)) return;
+      // Load balancers ask for `/` every second, scanners for what is nowhere: the access log alone hears of what has no
+      // route, as in Distribution.
+      if (handler === undefined) return;
       // Texts and levels are Distribution's, client faults included: operators search and alert on them.
       if (status < 400) {
         if (logsSuccess) log.info(requestFields(exchange), 'response completed');
@@ -52,8 +53,6 @@ export function createReport({ log, accessLog, metrics, logsSuccess, now }: Repo
     },
   };
 }
-
-const isAliveProbe = (uri: string): boolean => uri === '/' || uri.startsWith('/?');
 
 function requestFields(exchange: Exchange): object {
   const { raw } = exchange;

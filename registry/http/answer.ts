@@ -47,6 +47,7 @@ export async function write(
   response.writeHead(status, lines as string[]);
   if (request.method === 'HEAD' || body === undefined) {
     if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
+    if (type !== '') sentBodies.set(response, { bytes: 0, type, soFar: none });
     response.end();
   } else if (Buffer.isBuffer(body)) {
     sentBodies.set(response, { bytes: body.length, type, soFar: none });

@@ -24,6 +24,9 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60
 /** 1 KiB, doubling, to 2 GiB. */
 const BYTES = Array.from({ length: 22 }, (_, index) => 1024 * 2 ** index);
 
+/** Those that are there from the start, with nothing in flight, as in Distribution. */
+const HANDLERS = ['base', 'blob', 'blob_upload', 'blob_upload_chunk', 'catalog', 'manifest', 'referrers', 'tags'];
+
 /** Others, which a client may invent, count as one. */
 const METHODS: ReadonlySet<string> = new Set(['get', 'head', 'post', 'put', 'patch', 'delete', 'options']);
 
@@ -48,11 +51,12 @@ export function createRequestMetrics(register: (metric: Metric) => void): Reques
   const responseSize = histograms('registry_http_response_size_bytes', 'Size of the answers.', BYTES);
   for (const { metric } of [inFlight, total, seconds, requestSize, responseSize]) register(metric);
 
+  const underWay = new Map(HANDLERS.map((handler) => [handler, inFlight.child({ handler })]));
   const handlers = new Map<string, HandlerMeters>();
   const metersOf = (handler: string): HandlerMeters =>
     handlers.get(handler) ??
     keep(handlers, handler, {
-      inFlight: inFlight.child({ handler }),
+      inFlight: underWay.get(handler) ?? inFlight.child({ handler }),
       requestBytes: requestSize.child({ handler }),
       responseBytes: responseSize.child({ handler }),
       methods: new Map(),
