@@ -54,6 +54,11 @@ const outOfPlace = (offset: number): RegistryError =>
 
 /** Running hashes kept; the least used is dropped, and its upload read back at commit. */
 const maxRunning = 4096;
+/**
+ * Bytes from which an unfinished upload's hash is recorded for other processes. Of less, another replica reads back what
+ * is stored sooner than this one would wait for the disk, since a record needs flushed bytes.
+ */
+const worthRecording = 4 * 1024 * 1024;
 
 export function createUploads({ store, places, descriptors, newId, now }: UploadsDependencies): Uploads {
   const running = new LRUCache<string, Progress>({ max: maxRunning });
@@ -180,12 +185,14 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
       unlessCancelled(id, async () => {
         const upload = session(name, id);
         // Flushed before it is recorded, so that after a power loss a record never vouches for bytes that are gone.
-        const work = (): Promise<Taken> => take(upload, id, piece, { ...options, flush: true });
+        const work = (): Promise<Taken> => take(upload, id, piece, { ...options, flushFrom: worthRecording });
         const { size, progress } = await unlessMet(upload, id, work, options);
-        if (progress) await recordProgress(store, name, id, progress, options);
-        // Cancelled elsewhere meanwhile: the record must not leave a folder that nobody would ever purge.
-        const startedAt = progress && (await store.stat(keys.uploadStartedAt(name, id), options));
-        if (progress && startedAt === undefined) await drop(name, id);
+        if (progress && size >= worthRecording) {
+          await recordProgress(store, name, id, progress, options);
+          // Cancelled elsewhere meanwhile: the record must not leave a folder that nobody would ever purge.
+          const startedAt = await store.stat(keys.uploadStartedAt(name, id), options);
+          if (startedAt === undefined) await drop(name, id);
+        }
         return { id, size };
       }),
 

@@ -67,14 +67,14 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
     source: AsyncIterable<Uint8Array>,
     options: AppendOptions | undefined,
   ) {
-    const { onChunk, signal, length, flush } = options ?? {};
+    const { onChunk, signal, length, flushFrom } = options ?? {};
     return await withFile(file, async (descriptor) => {
       const size = await pour(descriptor, offset, source, { onChunk, signal, calls });
       if (length !== undefined && size - offset !== length) {
         await truncateFile(descriptor, offset);
         throw new StoreError('invalid-length', DRIVER, path);
       }
-      if (flush === true) {
+      if (flushFrom !== undefined && size >= flushFrom) {
         await slots.run(() => allDone([sync(descriptor), directories.sync([dirname(location)])]), signal);
       }
       return size;

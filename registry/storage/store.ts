@@ -162,8 +162,11 @@ export interface AppendOptions extends Cancellable {
   readonly onChunk?: ((chunk: Uint8Array) => void) | undefined;
   /** Bytes that have to come. When others do, they are taken back and `invalid-length` is thrown. */
   readonly length?: number | undefined;
-  /** The bytes reach the device before it resolves, so that a record made about them can be believed after a power loss. */
-  readonly flush?: boolean | undefined;
+  /**
+   * If the session then has at least so many bytes, they reach the device before it resolves, so that a record made about
+   * them can be believed after a power loss. Absent: they need not.
+   */
+  readonly flushFrom?: number | undefined;
   /**
    * The same `Upload` will commit next, or nobody: a driver may keep what it holds. If nobody does, a driver may leave the
    * session as it was before this piece.

@@ -15,7 +15,7 @@ import { type Call, parseTrace, straceOptions } from './trace.ts';
 
 const name = 'team/app';
 const chance = createChance('one push');
-const layer = chance.bytes(3_000_000);
+const layer = chance.bytes(5_000_000);
 const config = Buffer.from('{"architecture":"amd64","os":"linux"}');
 const manifest = imageManifest({ digest: digestOf(config), size: config.length }, [
   { digest: digestOf(layer), size: layer.length },
