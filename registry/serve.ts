@@ -4,6 +4,8 @@ import { createApp } from './app.ts';
 import { openDescriptors } from './cache/open.ts';
 import type { Config } from './config/types.ts';
 import { drain } from './drain.ts';
+import { createLeases, leaseTime } from './gc/lease.ts';
+import { createPurger } from './gc/purger.ts';
 import { createHealth } from './health/checks.ts';
 import { configuredChecks } from './health/configured.ts';
 import { createDebugServer, type Unready } from './http/debug.ts';
@@ -14,7 +16,9 @@ import { listen, listenOn } from './listen.ts';
 import type { AccessLog } from './log/access.ts';
 import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { createReadOnlyMode } from './readonly.ts';
 import { createReport } from './report.ts';
+import { type Extensions, extend } from './service/extensions.ts';
 import { createMemberCheck } from './service/lookup.ts';
 import { createServices } from './service/services.ts';
 import type { Signals } from './signals.ts';
@@ -22,6 +26,7 @@ import { loadSigningKey } from './signing.ts';
 import { failureOf, instrument } from './storage/instrument.ts';
 import { checkStore, openStore } from './storage/open.ts';
 import { wrapRedirects } from './storage/redirect.ts';
+import { leaseHolder } from './upkeep.ts';
 import { createUuids } from './uuid.ts';
 import { createVars } from './vars.ts';
 
@@ -33,6 +38,7 @@ export interface ServeDependencies {
   readonly activated: number | undefined;
   /** The command line, program first, for `/debug/vars`. */
   readonly argv: readonly string[];
+  readonly extensions: Extensions;
 }
 
 /** Verified content kept in memory: bytes in all, and of one object. */
@@ -45,7 +51,7 @@ const notice = 2_000;
  * people when it cannot begin.
  */
 export async function serve(config: Config, dependencies: ServeDependencies): Promise<number> {
-  const { log, accessLog, signals } = dependencies;
+  const { log, accessLog, signals, extensions } = dependencies;
   const warning = await checkStore(config.storage.driver);
   if (warning !== undefined) log.warn({}, warning);
   const metrics = createMetrics();
@@ -68,8 +74,12 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     clock,
     random: Math.random,
   });
+  const readOnly = createReadOnlyMode(config.storage.maintenance.readonly, { log });
+  await readOnly.start();
+  metrics.gauge('registry_read_only', 'Whether writes are refused just now.', () => (readOnly.active() ? 1 : 0));
   const services = createServices({
     store,
+    readOnly: readOnly.active,
     descriptors,
     log,
     policy: config.validation.manifests,
@@ -84,6 +94,17 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     now,
     clock,
   });
+  const { uploadpurging } = config.storage.maintenance;
+  const leases = createLeases({ store: unwrapped, holder: leaseHolder(), newId: createUuids(), clock, ttl: leaseTime });
+  const purger = createPurger(uploadpurging, {
+    store: unwrapped,
+    leases,
+    log,
+    metrics,
+    random: Math.random,
+    now: Date.now,
+  });
+  const services = await extend(inner, { extensions, middleware: config.middleware, log, store });
   const health = createHealth(configuredChecks(config.health, store), log);
   metrics.gauge('registry_health_check_failing', 'Whether a check fails; one that passes is not there.', () =>
     Object.keys(health.failing() ?? {}).map((check) => [{ check }, 1]),
@@ -94,6 +115,7 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     baseUrl: createBaseUrl(config.http),
     states: createUploadStates(secret, now),
     deleteEnabled: config.storage.delete.enabled,
+    readOnly: readOnly.active,
     maxCatalog: config.catalog.maxentries,
     maxTags: config.tags.maxtags,
     prefix: config.http.prefix || '/',
@@ -140,8 +162,10 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
         : await listenOn(app.server, activated);
     log.info({}, `listening on ${address}`);
     health.start();
+    if (uploadpurging.enabled) purger.start();
     unready = undefined;
     await signals.asked;
+    void purger.stop();
     unready = 'draining';
     const stopping =
       config.http.draintimeout > 0
@@ -153,6 +177,8 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     return complete ? 0 : 1;
   } finally {
     await health.stop();
+    await purger.stop();
+    readOnly.stop();
     app.server.closeAllConnections();
     debug?.close();
     debug?.closeAllConnections();

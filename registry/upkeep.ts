@@ -24,6 +24,9 @@ export interface Upkeep {
 /** Milliseconds: longer than a lease stands still before its holder counts as dead. */
 const patience = leaseTime * 1.5;
 
+/** Tells this process from others, for people. */
+export const leaseHolder = (): string => `${hostname().replaceAll(/[^\w.-]/g, '_')}/${process.pid}`;
+
 /** Opens what the configuration names, does the work and closes it. Rejects with a sentence for people. */
 export async function upkeep<T>(
   path: string | undefined,
@@ -39,8 +42,7 @@ export async function upkeep<T>(
   const stop = stopSignal();
   const store = await openStore(config.storage.driver, log);
   const clock = (): number => performance.now();
-  const holder = `${hostname().replaceAll(/[^\w.-]/g, '_')}/${process.pid}`;
-  const leases = createLeases({ store, holder, newId, clock, ttl: leaseTime });
+  const leases = createLeases({ store, holder: leaseHolder(), newId, clock, ttl: leaseTime });
   const leased: Upkeep['leased'] = async (name, task) => {
     const lease = await leases.take(name, patience, {
       signal: stop,

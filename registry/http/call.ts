@@ -59,6 +59,8 @@ export interface HttpDependencies {
   readonly baseUrl: BaseUrl;
   readonly states: UploadStates;
   readonly deleteEnabled: boolean;
+  /** Whether writes are refused just now. Default: never. */
+  readonly readOnly?: (() => boolean) | undefined;
   /** Largest page of the catalog, and of a tag list. */
   readonly maxCatalog: number;
   readonly maxTags: number;

@@ -57,6 +57,14 @@ export function routeTable(dependencies: HttpDependencies): readonly Route[] {
   ];
 }
 
+const isRead = (method: Method): boolean => method === 'GET' || method === 'HEAD';
+
+const refusal = (allowed: readonly Method[], message: string): Answer => ({
+  status: 405,
+  headers: { allow: [...allowed, 'OPTIONS'].join(', '), 'content-type': 'application/json' },
+  body: Buffer.from(`${JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })}\n`),
+});
+
 /** `answer` writes what a handler returns or throws. */
 export function registerRoutes(
   app: FastifyInstance,
@@ -64,18 +72,31 @@ export function registerRoutes(
   dependencies: HttpDependencies,
   answer: (request: FastifyRequest, reply: FastifyReply, handler: Handler) => Promise<void>,
 ): void {
+  const { readOnly = () => false } = dependencies;
   for (const { label, url, on } of routeTable(dependencies)) {
     const allowed = methods.filter((method) => on[method === 'HEAD' ? 'GET' : method] !== undefined);
-    const refusal: Answer = {
-      status: 405,
-      headers: { allow: [...allowed, 'OPTIONS'].join(', '), 'content-type': 'application/json' },
-      body: Buffer.from('{"errors":[{"code":"UNSUPPORTED","message":"Method not allowed"}]}\n'),
-    };
+    const whole = refusal(allowed, 'Method not allowed');
+    const readable = refusal(
+      allowed.filter(isRead),
+      'This registry is read-only just now: nothing can be pushed or deleted',
+    );
+    // As Distribution has it, where the routes that write are not even there.
+    const guarded =
+      (handler: Handler): Handler =>
+      (call) =>
+        readOnly() ? readable : handler(call);
     const add = (method: HTTPMethods, handler: Handler): void => {
       const config = { label };
       app.route({ method, url: prefix + url, config, handler: (request, reply) => answer(request, reply, handler) });
     };
-    for (const method of methods) add(method, on[method === 'HEAD' ? 'GET' : method] ?? (() => refusal));
-    add('OPTIONS', () => ({ status: 200, headers: { allow: refusal.headers['allow'] ?? '' } }));
+    for (const method of methods) {
+      const handler = on[method === 'HEAD' ? 'GET' : method];
+      if (handler === undefined) add(method, () => (readOnly() ? readable : whole));
+      else add(method, isRead(method) ? handler : guarded(handler));
+    }
+    add('OPTIONS', () => {
+      const { allow = '' } = (readOnly() ? readable : whole).headers;
+      return { status: 200, headers: { allow } };
+    });
   }
 }
