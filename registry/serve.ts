@@ -29,6 +29,7 @@ import { wrapRedirects } from './storage/redirect.ts';
 import { leaseHolder } from './upkeep.ts';
 import { createUuids } from './uuid.ts';
 import { createVars } from './vars.ts';
+import { version } from './version.ts';
 
 export interface ServeDependencies {
   readonly log: Logger;
@@ -52,12 +53,13 @@ const notice = 2_000;
  */
 export async function serve(config: Config, dependencies: ServeDependencies): Promise<number> {
   const { log, accessLog, signals, extensions } = dependencies;
-  const warning = await checkStore(config.storage.driver);
+  const context = { log, userAgent: `berth/${version}` };
+  const warning = await checkStore(config.storage.driver, context);
   if (warning !== undefined) log.warn({}, warning);
   const metrics = createMetrics();
   const now = (): Date => new Date();
   const { driver } = config.storage;
-  const unwrapped = instrument(openStore(driver, log), (action, seconds, error) =>
+  const unwrapped = instrument(await openStore(driver, context), (action, seconds, error) =>
     metrics.observeStorage(driver.type, action, seconds, error === undefined ? undefined : failureOf(error)),
   );
   const s3 = driver.type === 's3' ? driver : undefined;

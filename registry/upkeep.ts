@@ -1,7 +1,7 @@
 /** What the commands that tend a store beside the server have in common: configuration, log, store, lease, signals. */
 import { hostname } from 'node:os';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { loadConfig } from './config/load.ts';
+import { type LoadOptions, loadConfig } from './config/load.ts';
 import type { Config } from './config/types.ts';
 import { createLeases, type Lease, leaseTime } from './gc/lease.ts';
 import { openOutput } from './log/output.ts';
@@ -32,15 +32,17 @@ export async function upkeep<T>(
   path: string | undefined,
   env: NodeJS.ProcessEnv,
   work: (upkeep: Upkeep) => Promise<T>,
+  options: LoadOptions = {},
 ): Promise<T> {
-  const { config, warnings } = await loadConfig(path, env);
+  const { config, warnings } = await loadConfig(path, env, options);
   const newId = createUuids();
   const log = createLogger(config.log, { stream: openOutput(2), instanceId: newId(), version });
   for (const { path: key, message, remedy } of warnings) log.warn({ key, remedy }, message);
-  const warning = await checkStore(config.storage.driver);
+  const context = { log, userAgent: `berth/${version}` };
+  const warning = await checkStore(config.storage.driver, context);
   if (warning !== undefined) log.warn({}, warning);
   const stop = stopSignal();
-  const store = await openStore(config.storage.driver, log);
+  const store = await openStore(config.storage.driver, context);
   const clock = (): number => performance.now();
   const leases = createLeases({ store, holder: leaseHolder(), newId, clock, ttl: leaseTime });
   const leased: Upkeep['leased'] = async (name, task) => {

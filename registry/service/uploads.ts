@@ -123,11 +123,12 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
     return found;
   }
 
-  const drop = (name: RepositoryName, id: string): Promise<boolean> => {
+  /** `uploads`: bytes may be left that only another registry knows of. */
+  const drop = (name: RepositoryName, id: string, uploads = true): Promise<boolean> => {
     running.delete(keys.uploadData(name, id));
     // A session that came back after a power loss would be purged in time; nobody need wait for the disk. Not broken off
     // when the client leaves: what is left of a folder might be without its date.
-    return store.delete(keys.upload(name, id), { durable: false });
+    return store.delete(keys.upload(name, id), { durable: false, uploads });
   };
 
   async function complete(
@@ -138,7 +139,9 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
     piece: Piece,
     options: Cancellable,
   ): Promise<void> {
-    const state = await take(upload, id, piece, { ...options, last: true });
+    // The digest is known while the bytes come, so they may go where they belong, and are seen only if they are right.
+    const target = algorithmOf(digest) === canonical ? keys.blobData(digest) : undefined;
+    const state = await take(upload, id, piece, { ...options, last: true, target });
     const found = await digests(name, id, upload, state, algorithmOf(digest), options).catch(async (error: unknown) => {
       // The client may come back: it must not find the bytes in the hands of a request that has failed.
       await upload.release?.();
@@ -146,6 +149,7 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
     });
     const stored = found.get(canonical);
     if (stored === undefined || found.get(algorithmOf(digest)) !== digest) {
+      await upload.release?.();
       await drop(name, id);
       throw fault('DIGEST_INVALID', 'the content does not match the digest; the upload was removed', { digest });
     }
@@ -153,7 +157,7 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
     const links = members.map((member) => link(keys.layerLink(name, member), stored));
     // Together, since they wait for the same device: a link without bytes counts as absent, so any crash is harmless.
     await Promise.all([
-      upload.commit(keys.blobData(stored), state.size, options).then(() => drop(name, id)),
+      upload.commit(keys.blobData(stored), state.size, options).then(() => drop(name, id, false)),
       store.putAll(links, options),
       ...members.map((member) => places.note(member, name, options)),
     ]);
@@ -171,8 +175,8 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
           .replace(/\.\d+Z$/, 'Z'),
         'latin1',
       );
-      await store.put(keys.uploadStartedAt(name, id), startedAt, { durable: false });
-      await store.beginUpload(keys.uploadData(name, id));
+      const beside = { path: keys.uploadStartedAt(name, id), content: startedAt };
+      await store.beginUpload(keys.uploadData(name, id), { beside });
       running.set(keys.uploadData(name, id), startProgress(algorithm));
       return { id, size: 0 };
     },

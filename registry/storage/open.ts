@@ -6,21 +6,43 @@ import { checkRoot } from './filesystem-root.ts';
 import { createMemoryStore } from './memory.ts';
 import type { Store } from './store.ts';
 
-/** Makes the store that the configuration names. Touches nothing yet: a wrong folder shows at the first operation. */
-export function openStore(driver: DriverConfig, log: Logger): Store {
+export interface StoreContext {
+  readonly log: Logger;
+  /** What the registry calls itself towards a backend: `NAME/VERSION`. */
+  readonly userAgent: string;
+}
+
+/**
+ * Makes the store that the configuration names; a driver's libraries are loaded only then. Touches nothing yet: a wrong
+ * folder or bucket shows at the first operation.
+ */
+export async function openStore(driver: DriverConfig, { log, userAgent }: StoreContext): Promise<Store> {
   switch (driver.type) {
     case 'filesystem':
       return createFilesystemStore({ rootdirectory: driver.rootdirectory, maxthreads: driver.maxthreads, log });
     case 'inmemory':
       return createMemoryStore();
+    case 's3': {
+      const { createS3Store } = await import('./s3.ts');
+      return createS3Store({ config: driver, userAgent, log });
+    }
     default:
       return unknownDriver(driver);
   }
 }
 
 /** Looks at what the configuration names, before anything is served: a sentence that is thrown, or a warning. */
-export async function checkStore(driver: DriverConfig): Promise<string | undefined> {
-  return driver.type === 'filesystem' ? await checkRoot(driver.rootdirectory) : undefined;
+export async function checkStore(driver: DriverConfig, { userAgent }: StoreContext): Promise<string | undefined> {
+  switch (driver.type) {
+    case 'filesystem':
+      return await checkRoot(driver.rootdirectory);
+    case 's3': {
+      const { checkBucket } = await import('./s3-check.ts');
+      return await checkBucket(driver, userAgent);
+    }
+    default:
+      return undefined;
+  }
 }
 
 function unknownDriver({ type }: DriverConfig): never {

@@ -22,6 +22,8 @@ export interface Ground {
   readonly peer: Store;
   /** Fails when the driver left something behind that the store does not show. */
   inspect?(): Promise<void>;
+  /** The same, once everything that the store does show was deleted. */
+  inspectEmpty?(): Promise<void>;
 }
 
 export interface Case {

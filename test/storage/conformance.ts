@@ -30,6 +30,7 @@ export function storeConformance(subject: Subject): void {
           await run(ground, subject);
           await ground.inspect?.();
           await leavesNothing(ground);
+          await ground.inspectEmpty?.();
         });
       }
     });

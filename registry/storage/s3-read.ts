@@ -1,0 +1,135 @@
+/** Reading objects: whole ones, windows, and streams that go on where a connection broke off. */
+
+import { Readable } from 'node:stream';
+import { GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand } from '@aws-sdk/client-s3';
+import type { Calls } from './s3-calls.ts';
+import { isAbsentAt, statusOf } from './s3-errors.ts';
+import { DRIVER } from './s3-keys.ts';
+import { type Opened, resumable } from './s3-stream.ts';
+import { type ByteRange, type Cancellable, type ObjectStream, StoreError } from './store.ts';
+
+export interface Head {
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+  readonly etag: string | undefined;
+}
+
+export interface ReadOptions extends Cancellable {
+  /** The store path, for errors. */
+  readonly path: string;
+}
+
+export interface Content {
+  readonly bytes: Buffer;
+  readonly etag: string | undefined;
+}
+
+export interface Reads {
+  /** `undefined` if there is no such object. */
+  head(key: string, options: ReadOptions): Promise<Head | undefined>;
+  read(key: string, options: ReadOptions): Promise<Content | undefined>;
+  open(key: string, range: ByteRange | undefined, options: ReadOptions): Promise<ObjectStream | undefined>;
+}
+
+export function createReads(calls: Calls): Reads {
+  const { client, bucket } = calls;
+
+  function translate(error: unknown, { path, signal }: ReadOptions): unknown {
+    return signal?.aborted === true ? signal.reason : calls.fault(path, error);
+  }
+
+  async function head(key: string, options: ReadOptions): Promise<Head | undefined> {
+    const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
+    try {
+      const answer = await calls.attempt((http) => client.send(command, http), options);
+      const { ContentLength: size = 0, LastModified, ETag: etag } = answer;
+      return { size, modified: LastModified?.getTime() ?? 0, etag };
+    } catch (error) {
+      if (isAbsentAt(key, error)) return undefined;
+      throw translate(error, options);
+    }
+  }
+
+  async function get(
+    key: string,
+    start: number,
+    end: number | undefined,
+    etag: string | undefined,
+    options: ReadOptions,
+  ): Promise<GetObjectCommandOutput> {
+    const isWhole = start === 0 && end === undefined;
+    const command = new GetObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      ...(!isWhole && { Range: `bytes=${start}-${end === undefined ? '' : end - 1}` }),
+      ...(etag !== undefined && { IfMatch: etag }),
+    });
+    return await calls.attempt((http) => client.send(command, http), options);
+  }
+
+  async function opened(
+    key: string,
+    start: number,
+    end: number | undefined,
+    etag: string | undefined,
+    options: ReadOptions,
+  ): Promise<Opened> {
+    const answer = await get(key, start, end, etag, options);
+    const body = answer.Body as Readable;
+    const first = Number(/^bytes (\d+)-/.exec(answer.ContentRange ?? '')?.[1] ?? 0);
+    if (answer.ContentLength === undefined || first !== start) {
+      body.destroy();
+      throw new StoreError(
+        'failed',
+        DRIVER,
+        options.path,
+        new Error('the store answered with other bytes than asked for'),
+      );
+    }
+    return { body, length: answer.ContentLength, etag: answer.ETag };
+  }
+
+  function streamOf(key: string, first: Opened, start: number, options: ReadOptions): ObjectStream {
+    const { path, signal } = options;
+    return resumable(first, {
+      path,
+      start,
+      signal,
+      silence: calls.silence,
+      fault: (error) => translate(error, options),
+      reopen: (position, end) => opened(key, position, end, first.etag, options),
+    });
+  }
+
+  return {
+    head,
+
+    async open(key, range, options) {
+      const start = range?.start ?? 0;
+      const end = range?.end;
+      if (end !== undefined && end <= start) return (await head(key, options)) === undefined ? undefined : nothing();
+      try {
+        return streamOf(key, await opened(key, start, end, undefined, options), start, options);
+      } catch (error) {
+        if (isAbsentAt(key, error)) return undefined;
+        // The object is there, and the window begins at its end or behind it.
+        if (statusOf(error) === 416) return nothing();
+        throw translate(error, options);
+      }
+    },
+
+    async read(key, options) {
+      try {
+        const first = await opened(key, 0, undefined, undefined, options);
+        const chunks = await streamOf(key, first, 0, options).toArray();
+        return { bytes: Buffer.concat(chunks, first.length), etag: first.etag };
+      } catch (error) {
+        if (isAbsentAt(key, error)) return undefined;
+        throw translate(error, options);
+      }
+    },
+  };
+}
+
+const nothing = (): ObjectStream => Readable.from([], { objectMode: false });
