@@ -77,7 +77,7 @@ export function createServices(dependencies: ServicesDependencies): Services {
   const schema1 = createSchema1({ store, links, content, lookup, options: dependencies.schema1, readOnly, now, log });
   const blobs = schema1.enabled ? withEmptyTar(stored, readOnly) : stored;
   const references = createReferences({ store, links, lookup, policy });
-  const referrers = createReferrers({ store, links, content });
+  const referrers = createReferrers({ store, links, content, readOnly, log });
   const untagging = createUntagging({ store, tags, newId, clock });
   const removal = createRemoval({ store, links, descriptors, tags, untagging });
   const manifests = createManifests({
