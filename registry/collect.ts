@@ -1,6 +1,8 @@
 /** `registry garbage-collect`: Distribution's command line and output over `gc/collect`. */
 import { randomBytes } from 'node:crypto';
+import { openCaches } from './cache/collected.ts';
 import { parseDuration } from './config/duration.ts';
+import type { LoadOptions } from './config/load.ts';
 import { collect, type Summary } from './gc/collect.ts';
 import { createCollectOutput } from './gc/output.ts';
 import { parseFlags, type Upkeep, upkeep } from './upkeep.ts';
@@ -29,20 +31,25 @@ interface Asked {
 }
 
 /** Resolves with the exit code: 0, or 1 if it ended early, which is told on standard error. */
-export async function garbageCollect(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+export async function garbageCollect(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  options: LoadOptions = {},
+): Promise<number> {
   const asked = parse(args);
   if (typeof asked === 'string') {
     (asked === '' ? process.stdout : process.stderr).write(asked === '' ? help : `registry: ${asked}\n\n${help}`);
     return asked === '' ? 0 : 1;
   }
-  return upkeep(asked.path, env, async (kept) => {
+  const work = async (kept: Upkeep): Promise<number> => {
     // A dry run writes nothing, not even a lease.
     if (asked.dryRun) return run(asked, kept, Date.now(), kept.signal);
     return kept.leased('garbage-collect', (lease, signal) => run(asked, kept, lease.since, signal));
-  });
+  };
+  return upkeep(asked.path, env, work, options);
 }
 
-async function run(asked: Asked, { store, log }: Upkeep, since: number, stop: AbortSignal): Promise<number> {
+async function run(asked: Asked, { config, store, log }: Upkeep, since: number, stop: AbortSignal): Promise<number> {
   const pipe = new AbortController();
   process.stdout.on('error', () => pipe.abort(new Error('nobody reads standard output any more')));
   const signal = AbortSignal.any([stop, pipe.signal]);
@@ -57,14 +64,16 @@ async function run(asked: Asked, { store, log }: Upkeep, since: number, stop: Ab
   const started = performance.now();
   const { dryRun, untagged } = asked;
   const seed = randomBytes(4).readInt32LE();
+  const caches = await openCaches(config, log);
   let summary: Summary;
   try {
     const options = { dryRun, untagged, cutoff: since - asked.grace, seed, signal };
-    summary = await collect(options, { store, log, output, forget: async () => undefined });
+    summary = await collect(options, { store, log, output, forget: caches.forget });
   } catch (error) {
     const reason = signal.aborted ? (signal.reason as Error) : (error as Error);
     throw new Error(`garbage collection ended early: ${reason.message}`, { cause: error });
   } finally {
+    await caches.close();
     output.end();
   }
   const seconds = Math.round((performance.now() - started) / 10) / 100;

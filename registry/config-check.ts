@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { dump, YAML11_SCHEMA } from 'js-yaml';
 import type { Environment } from './config/env.ts';
-import { loadConfig } from './config/load.ts';
+import { type LoadOptions, loadConfig } from './config/load.ts';
 import { formatProblem } from './config/problem.ts';
 import { writtenForm } from './config/written.ts';
 import { REDACTED, redactText } from './log/redact.ts';
@@ -24,13 +24,18 @@ const SECRET =
  * Prints the configuration in the form of its file, defaults filled in, secrets left out; warnings apart. Resolves with the
  * exit code. Rejects with `ConfigError` and every fault.
  */
-export async function checkConfig(args: readonly string[], env: Environment, output: CheckOutput): Promise<number> {
+export async function checkConfig(
+  args: readonly string[],
+  env: Environment,
+  output: CheckOutput,
+  options: LoadOptions = {},
+): Promise<number> {
   const asked = parse(args);
   if (asked === undefined) {
     output.stderr(`usage: ${checkUsage}\n`);
     return 1;
   }
-  const { config, warnings, path } = await loadConfig(asked.path, env);
+  const { config, warnings, path } = await loadConfig(asked.path, env, options);
   for (const warning of warnings) output.stderr(`warning: ${formatProblem(path, warning)}\n`);
   const shown = redacted('', writtenForm(config));
   output.stdout(

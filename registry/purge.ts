@@ -1,8 +1,9 @@
 /** `registry purge-uploads`: the server's purge of uploads, once. */
 import { parseDuration } from './config/duration.ts';
+import type { LoadOptions } from './config/load.ts';
 import { purgeUploads } from './gc/purge.ts';
 import { purgeLease } from './gc/purger.ts';
-import { parseFlags, upkeep } from './upkeep.ts';
+import { parseFlags, type Upkeep, upkeep } from './upkeep.ts';
 
 export const purgeUsage = 'registry purge-uploads [--dry-run] [--older-than DURATION] [CONFIGURATION]';
 
@@ -24,21 +25,26 @@ interface Asked {
 }
 
 /** Resolves with the exit code: 0, or 1 if some could not be deleted. */
-export async function purgeOnce(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+export async function purgeOnce(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  options: LoadOptions = {},
+): Promise<number> {
   const asked = parse(args);
   if (typeof asked === 'string') {
     (asked === '' ? process.stdout : process.stderr).write(asked === '' ? help : `registry: ${asked}\n\n${help}`);
     return asked === '' ? 0 : 1;
   }
   const { dryRun, quiet } = asked;
-  return upkeep(asked.path, env, async ({ config, store, log, signal, leased }) => {
+  const work = async ({ config, store, log, signal, leased }: Upkeep): Promise<number> => {
     const age = asked.age ?? config.storage.maintenance.uploadpurging.age;
     const told = quiet ? undefined : (path: string) => console.log(path);
     const purge = async (stop: AbortSignal) =>
       purgeUploads({ olderThan: Date.now() - age, dryRun, signal: stop }, { store, log, told });
     const { errors } = dryRun ? await purge(signal) : await leased(purgeLease, (_lease, stop) => purge(stop));
     return errors === 0 ? 0 : 1;
-  });
+  };
+  return upkeep(asked.path, env, work, options);
 }
 
 /** What is asked for; or what is wrong with it; or nothing, if help is asked for. */

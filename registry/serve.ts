@@ -79,8 +79,9 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
   const readOnly = createReadOnlyMode(config.storage.maintenance.readonly, { log });
   await readOnly.start();
   metrics.gauge('registry_read_only', 'Whether writes are refused just now.', () => (readOnly.active() ? 1 : 0));
-  const services = createServices({
+  const inner = createServices({
     store,
+    blobAccess: extensions.blobAccess,
     readOnly: readOnly.active,
     descriptors,
     log,

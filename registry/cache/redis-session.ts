@@ -20,6 +20,8 @@ export interface RedisSession {
   /** The value of the reply; `undefined`: there was none in time, or the server refused. */
   run(key: string | undefined, command: readonly string[]): Promise<{ readonly value: unknown } | undefined>;
   readonly isUp: boolean;
+  /** Waits for a connection for so many milliseconds at most; resolves with whether there is one. */
+  comesUp(wait: number): Promise<boolean>;
   /** Ends the connection; resolves when nothing is under way any more. */
   close(): Promise<void>;
 }
@@ -41,6 +43,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
   const { dial, dialTimeout, most, log, clock, random, onUp } = options;
   const closing = new AbortController();
   let current: { readonly link: RedisLink; readonly since: number; drop(reason: Error): void } | undefined;
+  let standing = Promise.withResolvers<void>();
   let underWay = 0;
   let toldOfOutage = Number.NEGATIVE_INFINITY;
   let toldOfRefusal = Number.NEGATIVE_INFINITY;
@@ -68,6 +71,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
     try {
       if ((await within(link.send(undefined, ['PING']))) === undefined) throw new Error(tooSlow);
       current = { link, since, drop };
+      standing.resolve();
       if (isOutageTold) log.info({}, 'redis: the cache is in use again');
       isOutageTold = false;
       onUp();
@@ -79,6 +83,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
       return clock() - since;
     } finally {
       current = undefined;
+      standing = Promise.withResolvers<void>();
       link.destroy();
     }
   }
@@ -100,6 +105,14 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
   const ended = keepUp();
   return {
     get isUp() {
+      return current !== undefined;
+    },
+    async comesUp(wait) {
+      if (current !== undefined || wait === 0) return current !== undefined;
+      const enough = new AbortController();
+      const { signal } = enough;
+      await Promise.race([standing.promise, sleep(wait, undefined, { signal }).catch(() => undefined)]);
+      enough.abort();
       return current !== undefined;
     },
     async run(key, command) {

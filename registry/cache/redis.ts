@@ -153,8 +153,8 @@ export function createRedisDescriptors(options: RedisDescriptorsOptions): Descri
       if (session.isUp) void tell(name, blob);
     },
     clear,
-    async close() {
-      if (session.isUp) await clear([...pending.values()]);
+    async close({ wait = 0 } = {}) {
+      if (pending.size > 0 && (await session.comesUp(wait))) await clear([...pending.values()]);
       await session.close();
       return pending.size;
     },

@@ -31,8 +31,11 @@ export interface Descriptors {
    * again as long as the process lives.
    */
   clear(forgotten: readonly Forgotten[]): Promise<boolean>;
-  /** Tells what is still to be told and releases connections. Resolves with how many could not be told of. */
-  close(): Promise<number>;
+  /**
+   * Tells what is still to be told and releases connections. `wait`: milliseconds that a connection may still take to come up,
+   * if something is to be told; default 0. Resolves with how many could not be told of.
+   */
+  close(options?: { readonly wait?: number }): Promise<number>;
 }
 
 /** Remembers nothing: each read asks the store. */
