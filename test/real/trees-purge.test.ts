@@ -21,7 +21,7 @@ test('old uploads of Berth are purged by Distribution, young ones stay and go on
   const client = createPushClient(server.url);
   t.after(() => client.close());
   const pushed = await client.pushImage('app/web', 'v1', [Buffer.from('layer')]);
-  const bytes = Buffer.alloc(100_000, 'x');
+  const bytes = Buffer.alloc(5_000_000, 'x');
   const old = [await client.beginUpload('app/web'), await client.append(await client.beginUpload('app/web'), bytes)];
   const young = await client.append(await client.beginUpload('app/web'), bytes);
   const uploads = join(root, 'docker/registry/v2/repositories/app/web/_uploads');

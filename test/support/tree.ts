@@ -189,10 +189,10 @@ export async function plantTree(
   return { tree, referred: found, upload: await openUpload(client, 'library/alpine', chance) };
 }
 
-/** Begins an upload and stores two thirds of it. */
+/** Begins an upload and stores most of it: enough for a record of its progress to be kept. */
 export async function openUpload(client: PushClient, name: string, chance: Chance): Promise<OpenUpload> {
-  const bytes = chance.bytes(300_000);
-  const stored = 200_000;
+  const bytes = chance.bytes(6_000_000);
+  const stored = 5_000_000;
   const { pathname, search } = new URL(await client.append(await client.beginUpload(name), bytes.subarray(0, stored)));
   return { name, location: pathname + search, bytes, stored };
 }
