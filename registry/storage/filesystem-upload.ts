@@ -1,9 +1,10 @@
 /** Upload sessions: a file that grows in its place and is renamed at commit. Any process that shares the folder can go on. */
+import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { allDone, untilAborted } from './abort.ts';
 import { pour } from './filesystem-append.ts';
 import type { BatchCalls } from './filesystem-batches.ts';
-import { closeFile, isAbsence, openFile, truncateFile } from './filesystem-calls.ts';
+import { closeFile, codeOf, isAbsence, openFile, truncateFile } from './filesystem-calls.ts';
 import type { Claims } from './filesystem-claim.ts';
 import type { Directories } from './filesystem-directories.ts';
 import type { SyncCall } from './filesystem-directory-sync.ts';
@@ -81,6 +82,13 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
     });
   }
 
+  /** What arrived stays for whoever goes on; that matters less than what went wrong. */
+  async function giveBack(taken: string, error: unknown): Promise<void> {
+    // After a device has failed to keep bytes, the system may say of the next sync that all is well. They are not trusted again.
+    const work = codeOf(error) === 'EIO' ? unlink(taken) : claims.release(taken, location);
+    await work.catch(() => {});
+  }
+
   async function append(offset: number, source: AsyncIterable<Uint8Array>, options: AppendOptions | undefined) {
     const signal = options?.signal;
     const taken = await slots.run(() => claims.take(location, offset), signal);
@@ -88,8 +96,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
     try {
       size = await write(taken, offset, source, options);
     } catch (error) {
-      // What arrived stays for whoever goes on; that matters less than what went wrong.
-      await claims.release(taken, location).catch(() => {});
+      await giveBack(taken, error);
       throw error;
     }
     if (options?.last === true) held = taken;
@@ -139,7 +146,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
         try {
           await writer.rename(taken, place, { syncSource: false, signal });
         } catch (error) {
-          await claims.release(taken, location).catch(() => {});
+          await giveBack(taken, error);
           throw isAbsence(error) ? new StoreError('conflict', DRIVER, path) : error;
         }
       };
