@@ -12,6 +12,9 @@ export interface DrainOptions {
 /** How often idle connections are closed while waiting; Node would keep each for its keep-alive time. */
 const sweepMs = 50;
 
+/** The longest time that a timer can be set to; a longer one would be over at once. */
+const longest = 2 ** 31 - 1;
+
 /** Resolves with whether every request came to its end. Readiness must fail before this is called. */
 export async function drain(server: Server, { timeout, notice }: DrainOptions): Promise<boolean> {
   if (timeout > 0) await delay(Math.min(notice, timeout));
@@ -22,7 +25,7 @@ export async function drain(server: Server, { timeout, notice }: DrainOptions): 
     return closed;
   }
   const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
-  const limit = setTimeout(() => resolve(false), timeout);
+  const limit = setTimeout(() => resolve(false), Math.min(timeout, longest));
   const complete = await closed;
   clearInterval(sweep);
   clearTimeout(limit);

@@ -101,6 +101,9 @@ async function look(check: Check, signal: AbortSignal, ended: () => void): Promi
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)) || 'failed';
 
+/** The longest time that a timer can be set to; a longer one would be over at once. */
+const LONGEST = 2 ** 31 - 1;
+
 /** Whether the time has passed without the signal. It doesn't keep the process alive. */
 const pause = (ms: number, signal: AbortSignal): Promise<boolean> =>
-  delay(ms, true, { signal, ref: false }).catch(() => false);
+  delay(Math.min(ms, LONGEST), true, { signal, ref: false }).catch(() => false);

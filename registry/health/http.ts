@@ -38,10 +38,18 @@ export function httpCheck({ uri, statuscode, timeout, interval, threshold, heade
 function withoutCredentials(uri: string): { readonly url: string; readonly authorization: string | undefined } {
   const url = URL.parse(uri);
   if (url === null || (url.username === '' && url.password === '')) return { url: uri, authorization: undefined };
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const credentials = `${decoded(url.username)}:${decoded(url.password)}`;
   url.username = '';
   url.password = '';
   return { url: url.href, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a percent sign that is only one
+  }
 }
 
 /** `fetch failed` says nothing; its cause does. */

@@ -91,6 +91,13 @@ suite('health', () => {
     assert.throws(() => createHealth([check, check], silent), /two health checks have the same name/);
   });
 
+  test('an interval longer than any timer is long, not none at all', async (t) => {
+    const { check, seen } = scripted(() => Promise.resolve(), { interval: 1000 * 3_600_000 });
+    started(t, [check]);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.equal(seen.asked, 0);
+  });
+
   test('stops asking', async () => {
     const { check, seen } = scripted(() => Promise.resolve());
     const health = createHealth([check], silent);

@@ -138,6 +138,12 @@ suite('HTTP', () => {
     assert.equal(told, `http://[redacted]@127.0.0.1:${port}/: downstream service returned unexpected status: 500`);
   });
 
+  test('takes a percent sign in a password for what it is', async (t) => {
+    const { port, asked } = await web(t, (_, response) => response.writeHead(200).end());
+    assert.equal(await reason(checkOf(`http://ann:100%@127.0.0.1:${port}/`)), undefined);
+    assert.equal(asked[0]?.headers.authorization, `Basic ${Buffer.from('ann:100%').toString('base64')}`);
+  });
+
   test('that cannot be reached says why', async () => {
     const port = await stablePort();
     assert.match((await reason(checkOf(`http://127.0.0.1:${port}/`))) ?? '', /error while checking: .*ECONNREFUSED/);
