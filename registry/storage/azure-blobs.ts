@@ -9,6 +9,7 @@ import type {
 } from '@azure/storage-blob';
 import type { AzureClient } from './azure-client.ts';
 import { isAbsence, isConflict, isOtherKind, type Place, storeFault } from './azure-errors.ts';
+import { withDeadline } from './deadline.ts';
 
 /** Milliseconds that a call may take with all its tries; a transfer of bytes has more, a copy more still. */
 export const DEADLINE = 60_000;
@@ -130,16 +131,10 @@ export function createAzureBlobs({ container }: AzureClient, place: Place, waits
     overwriting,
 
     async run(path, signal, work, deadline = DEADLINE) {
-      signal?.throwIfAborted();
-      const late = new AbortController();
-      const timer = setTimeout(() => late.abort(), deadline);
       try {
-        return await work(signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]));
+        return await withDeadline(signal, deadline, work);
       } catch (error) {
-        const told = late.signal.aborted ? new Error(`no answer within ${deadline / 1000} s`, { cause: error }) : error;
-        throw storeFault(place, path, told, signal);
-      } finally {
-        clearTimeout(timer);
+        throw storeFault(place, path, error, signal);
       }
     },
 

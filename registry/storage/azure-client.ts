@@ -11,7 +11,6 @@ import {
 } from '@azure/storage-blob';
 import type { Dispatcher } from 'undici';
 import type { AzureConfig } from '../config/types.ts';
-import { untilAborted } from './abort.ts';
 import { createAzureTransport } from './azure-transport.ts';
 
 /** Milliseconds between two tries, at most. */
@@ -31,7 +30,7 @@ export interface AzureClient {
   /** Where the service is, without credentials. */
   readonly url: string;
   /** A URL with which anybody can read the blob for 20 minutes. */
-  sign(blob: string, signal: AbortSignal): Promise<string>;
+  sign(blob: string): Promise<string>;
 }
 
 export async function createAzureClient(
@@ -58,7 +57,7 @@ export async function createAzureClient(
   return {
     container,
     url,
-    async sign(blob, signal) {
+    async sign(blob) {
       const time = now();
       const values = {
         containerName: config.container,
@@ -71,7 +70,7 @@ export async function createAzureClient(
       const signed =
         credential instanceof StorageSharedKeyCredential
           ? generateBlobSASQueryParameters(values, credential)
-          : generateBlobSASQueryParameters(values, await untilAborted(delegation(), signal), config.accountname);
+          : generateBlobSASQueryParameters(values, await delegation(), config.accountname);
       return `${container.getBlobClient(blob).url}?${signed}`;
     },
   };

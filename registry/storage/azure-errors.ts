@@ -53,7 +53,7 @@ export interface Place {
 }
 
 /** A `StoreError` for whatever a call failed with; what the caller's signal threw comes back as it is. */
-export function storeFault(place: Place, path: string, error: unknown, signal?: AbortSignal): unknown {
+export function storeFault(place: Place, path: string, error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
   if (error instanceof StoreError) return error;
   const sentence = sentenceOf(place, error);

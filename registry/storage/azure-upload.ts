@@ -1,6 +1,6 @@
 /**
  * Upload sessions in a container. A session's bytes lie in a block blob beside the place where Distribution has its own, in
- * `data.blocks`: what a piece brought is seen by nobody until the list of blocks is written, on condition that nobody else
+ * `bytes.data`: what a piece brought is seen by nobody until the list of blocks is written, on condition that nobody else
  * wrote one since. So of two pieces that meet one is told `conflict`, and its blocks are as if they had never been sent.
  *
  * Distribution's sessions are append blobs called `data`. They are gone on with by copying their bytes into blocks of ours;
@@ -42,7 +42,7 @@ interface Held {
 }
 
 /** The blob of a session's blocks. */
-export const blocksOf = (key: string): string => `${key}.blocks`;
+export const blocksOf = (key: string): string => key.replace(/[^/]+$/, (name) => `bytes.${name}`);
 
 export function createAzureUpload({ blobs, blocks, listings, keys, openBlob }: AzureUploadParts, path: string): Upload {
   checkObjectPath(DRIVER, path);

@@ -5,11 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { AzureConfig } from '../config/types.ts';
+import type { Logger } from '../log.ts';
 import { allDone } from './abort.ts';
 import { COPY, type Condition, createAzureBlobs } from './azure-blobs.ts';
 import { createBlocks } from './azure-blocks.ts';
 import { createAzureClient, serviceUrl } from './azure-client.ts';
-import { DRIVER, statusOf } from './azure-errors.ts';
+import { DRIVER, sentenceOf, statusOf } from './azure-errors.ts';
 import { createAzureListings, isFolder } from './azure-list.ts';
 import { blocksOf, createAzureUpload } from './azure-upload.ts';
 import { createMemoryShare } from './memory-share.ts';
@@ -20,20 +21,20 @@ import { GRAIN } from './parts.ts';
 import { checkObjectPath, checkPath, isPath } from './paths.ts';
 import { checkRange, type Window } from './ranges.ts';
 import { createSemaphore } from './semaphore.ts';
+import { createSigned } from './signed.ts';
 import { type ByteRange, type Stat, type Store, StoreError } from './store.ts';
 
 export interface AzureOptions {
   readonly config: AzureConfig;
   /** What comes before every name: see `azure-check.ts`. */
   readonly base: string;
+  readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly clock?: (() => number) | undefined;
   /** A fresh UUID. */
   readonly randomId?: (() => string) | undefined;
 }
 
-/** Connections at once. */
-const CONNECTIONS = 128;
 /** Memory for bytes on their way to the container, over the whole process. */
 const MEMORY = 128 * 1024 * 1024;
 /** Calls at once of one request that writes or deletes many blobs. */
@@ -43,9 +44,15 @@ const TOGETHER = 32;
 const MARK = 'berthswap';
 
 /** Makes the driver. Nothing is asked of the service yet. */
-export async function createAzureStore({ config, base, clock, randomId }: AzureOptions): Promise<Store> {
-  const connections = createConnections({ connections: CONNECTIONS, skipverify: config.skipverify });
-  const client = await createAzureClient(config, connections, clock ?? Date.now);
+export async function createAzureStore({
+  config,
+  base,
+  log,
+  clock = Date.now,
+  randomId,
+}: AzureOptions): Promise<Store> {
+  const connections = createConnections(config.skipverify);
+  const client = await createAzureClient(config, connections, clock);
   const place = { container: config.container, url: serviceUrl(config) };
   const blobs = createAzureBlobs(client, place, config.maxretries !== -1);
   const listings = createAzureListings(client.container);
@@ -54,6 +61,8 @@ export async function createAzureStore({ config, base, clock, randomId }: AzureO
   const newId = randomId ?? randomUUID;
   const blocks = createBlocks({ blobs, memory, newId });
   const { run } = blobs;
+  const sentence = (error: unknown): string => sentenceOf(place, error);
+  const signed = createSigned(client.sign, { driver: DRIVER, log, clock, sentence });
 
   /** A checked part of a blob; `undefined` if it is absent. */
   async function download(name: string, range: ByteRange, signal: AbortSignal): Promise<Readable | undefined> {
@@ -234,7 +243,7 @@ export async function createAzureStore({ config, base, clock, randomId }: AzureO
 
     async redirectUrl(path, _method, options) {
       checkObjectPath(DRIVER, path);
-      return await run(path, options?.signal, (signal) => client.sign(keys.key(path), signal));
+      return await signed(keys.key(path), options?.signal);
     },
 
     async beginUpload(path, options) {

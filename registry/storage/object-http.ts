@@ -1,4 +1,4 @@
-/** Connections to a bucket's service: kept open, bounded, with a deadline on each step, through a proxy where the environment names one. */
+/** Connections to a bucket's service: kept open, with a deadline on each step, through a proxy where the environment names one. */
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 
 /** Milliseconds for a connection, for the answer's head after the request was sent, and between two chunks of a body. */
@@ -8,17 +8,14 @@ const BODY = 60_000;
 /** Milliseconds that an idle connection is kept. */
 const KEEP = 30_000;
 
-export interface ConnectionOptions {
-  /** Connections at once, at most; the next requests wait for one. */
-  readonly connections: number;
-  /** Takes any certificate. */
-  readonly skipverify: boolean;
-}
-
-export function createConnections({ connections, skipverify }: ConnectionOptions): Dispatcher {
+/**
+ * As many as are needed: a slow reader of one object must not keep others from the service.
+ *
+ * @param skipverify takes any certificate
+ */
+export function createConnections(skipverify: boolean): Dispatcher {
   const tls = { rejectUnauthorized: !skipverify };
   return new EnvHttpProxyAgent({
-    connections,
     connect: { ...tls, timeout: CONNECT },
     requestTls: tls,
     headersTimeout: HEAD,

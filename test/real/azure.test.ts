@@ -1,5 +1,6 @@
 /** The Azure driver under the storage suite, on Azurite. */
 import { after, test } from 'node:test';
+import { silent } from '../../registry/log.ts';
 import { createAzureStore } from '../../registry/storage/azure.ts';
 import { storeConformance } from '../storage/conformance.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
@@ -19,7 +20,7 @@ else {
       azurite ??= startAzurite();
       const config = await (await azurite).container();
       const open = async () => {
-        const store = await createAzureStore({ config, base: '' });
+        const store = await createAzureStore({ config, base: '', log: silent });
         t.after(() => store.close());
         return store;
       };
