@@ -29,7 +29,10 @@ unit: node_modules/.installed ## the tests that need neither Go nor root
 bench: node_modules/.installed ## side by side with the peers; prints ratios
 	$(NODE) bench/main.ts
 
+bench-s3: node_modules/.installed ## Berth and Distribution over one S3 server, beside the SDK itself
+	$(NODE) bench/s3.ts
+
 -include image.mk
 -include test/tools/cluster.mk
 
-.PHONY: help demo test check unit bench
+.PHONY: help demo test check unit bench bench-s3

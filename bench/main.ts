@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { tool } from '../test/support/tools.ts';
-import { cpuSeconds, median, peakMemory, resetPeak } from './measure.ts';
-import { type Row, rows } from './rows.ts';
+import { compare } from './compare.ts';
+import { rows } from './rows.ts';
 import { layOut, makeContent, seed } from './seed.ts';
 import { berth, distribution, dockerRegistry, nginx, type Server } from './servers.ts';
 
@@ -22,14 +22,6 @@ const { values: options } = parseArgs({
     'no-nginx': { type: 'boolean', default: false },
   },
 });
-
-interface Result {
-  readonly rate: number;
-  /** CPU milliseconds of the server for each unit. */
-  readonly cpu: number;
-  /** MiB. */
-  readonly memory: number;
-}
 
 const folder = await mkdtemp(join(tmpdir(), 'berth-bench-'));
 // nginx started by root reads as another user.
@@ -54,61 +46,21 @@ async function main(): Promise<void> {
   servers.push(await berth(folder), await dockerRegistry(folder), await distribution(folder));
   const wanted = rows(content, wrk).filter(({ name }) => name.includes(options.only));
   // Pushes bring their own content.
-  const needsContent = wanted.some(({ hasFloor }) => hasFloor);
+  const needsContent = wanted.some(({ takes }) => takes.includes('nginx'));
   for (const server of needsContent ? servers : []) await seed(server, content);
   if (needsContent && !options['no-nginx']) {
     const floor = await nginx(folder);
     await layOut(floor, content);
     servers.push(floor);
   }
-  print(['', 'conn.', ...servers.map(({ name }) => `${name} /s`), 'ratio', 'expected', 'CPU ms per unit', 'peak MiB']);
-  print(Array.from({ length: servers.length + 6 }, () => '---'));
-  for (const row of wanted) printRow(row, await measure(row));
-}
-
-async function measure(row: Row): Promise<ReadonlyMap<string, Result>> {
-  const taking = servers.filter(({ name }) => row.hasFloor || name !== 'nginx');
-  const samples = new Map<string, Result[]>(taking.map(({ name }) => [name, []]));
-  for (const server of taking) await row.run(server, 1);
-  for (let round = 0; round < Number(options.rounds); round++) {
-    for (const server of taking) {
-      resetPeak(server.pid);
-      const before = cpuSeconds(server.pid);
-      const { rate, units } = await row.run(server, Number(options.seconds));
-      const cpu = ((cpuSeconds(server.pid) - before) * 1000) / units;
-      samples.get(server.name)?.push({ rate, cpu, memory: peakMemory(server.pid) });
-    }
-  }
-  return new Map(
-    [...samples].map(([name, results]) => {
-      const of = (key: keyof Result): number => median(results.map((result) => result[key]));
-      return [name, { rate: of('rate'), cpu: of('cpu'), memory: of('memory') }];
-    }),
-  );
-}
-
-function printRow(row: Row, results: ReadonlyMap<string, Result>): void {
-  const rate = (name: string): number => results.get(name)?.rate ?? 0;
-  const ratio = rate('berth') / Math.max(rate('docker-registry'), rate('distribution'));
-  const each = (key: keyof Result, digits: number): string =>
-    servers.map(({ name }) => results.get(name)?.[key].toFixed(digits) ?? '–').join(' · ');
-  print([
-    row.name,
-    String(row.connections),
-    ...servers.map(({ name }) => (results.has(name) ? format(rate(name)) : '–')),
-    ratio.toFixed(2),
-    `${row.expected}${ratio < row.expected ? ' **missed**' : ''}`,
-    each('cpu', 2),
-    each('memory', 0),
-  ]);
-}
-
-function format(rate: number): string {
-  return rate >= 100 ? rate.toFixed(0) : rate.toFixed(1);
-}
-
-function print(cells: readonly string[]): void {
-  console.log(`| ${cells.join(' | ')} |`);
+  await compare({
+    servers,
+    rows: wanted,
+    seconds: Number(options.seconds),
+    rounds: Number(options.rounds),
+    warmup: 1,
+    print: console.log,
+  });
 }
 
 function kill(pid: number): void {

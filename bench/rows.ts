@@ -2,35 +2,29 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createClient, digestOf, randomImage } from './client.ts';
+import type { Row } from './compare.ts';
 import { headLoad } from './head.ts';
 import type { Content } from './seed.ts';
-import type { Server } from './servers.ts';
 
-export interface Row {
-  readonly name: string;
-  readonly connections: number;
-  /** Berth's rate over the better peer's. */
-  readonly expected: number;
-  /** Whether plain files can answer it. */
-  readonly hasFloor: boolean;
-  /** Runs against a server for some seconds; resolves with units per second and how many there were. */
-  run(server: Server, seconds: number): Promise<{ readonly rate: number; readonly units: number }>;
-}
+/** What the figures are held against, and what serves the same content as plain files. */
+const peers = ['docker-registry', 'distribution'];
+const registries = ['berth', ...peers];
 
 const execute = promisify(execFile);
 
-interface Get {
+export interface Get {
   readonly path: string;
   readonly method?: 'GET' | 'HEAD';
   readonly accept?: string;
 }
 
-function get(name: string, connections: number, expected: number, asked: Get, wrk: string): Row {
+export function get(name: string, connections: number, expected: number, asked: Get, wrk: string): Row {
   return {
     name,
     connections,
     expected,
-    hasFloor: true,
+    takes: [...registries, 'nginx'],
+    peers,
     async run({ url, name: server }, seconds) {
       const accept = `Accept: ${asked.accept ?? '*/*'}`;
       if (asked.method === 'HEAD') {
@@ -49,13 +43,14 @@ function get(name: string, connections: number, expected: number, asked: Get, wr
 
 let repository = 0;
 
-function push(name: string, size: number, expected: number): Row {
+export function push(name: string, size: number, expected: number): Row {
   const connections = 4;
   return {
     name,
     connections,
     expected,
-    hasFloor: false,
+    takes: registries,
+    peers,
     async run({ url }, seconds) {
       const client = createClient(url, connections);
       const begin = performance.now();

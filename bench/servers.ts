@@ -56,8 +56,13 @@ async function needed(program: Parameters<typeof tool>[0]): Promise<string> {
   return found;
 }
 
-/** The same settings for each: filesystem, no access log, errors only, a page of the catalog of 1000. */
-async function registry(name: string, program: string, parent: string): Promise<Server> {
+/** What a registry's `storage` section holds besides `delete`, given a folder of its own. */
+type Storage = (folder: string) => Readonly<Record<string, unknown>>;
+
+const filesystem: Storage = (folder) => ({ filesystem: { rootdirectory: folder } });
+
+/** The same settings for each: no access log, errors only, a page of the catalog of 1000. */
+async function registry(name: string, program: string, parent: string, storage = filesystem): Promise<Server> {
   const folder = join(parent, name);
   await mkdir(folder, { recursive: true });
   const port = await freePort(0);
@@ -67,19 +72,46 @@ async function registry(name: string, program: string, parent: string): Promise<
     JSON.stringify({
       version: '0.1',
       log: { level: 'error', accesslog: { disabled: true } },
-      storage: { filesystem: { rootdirectory: folder }, delete: { enabled: true } },
+      storage: { ...storage(folder), delete: { enabled: true } },
       http: { addr: `127.0.0.1:${port}`, secret: 'bench' },
     }),
   );
   return start(name, program, ['serve', configuration], `http://127.0.0.1:${port}`, folder);
 }
 
-export const berth = (parent: string): Promise<Server> =>
-  registry('berth', new URL('../bin/registry', import.meta.url).pathname, parent);
+export const berth = (parent: string, storage?: Storage): Promise<Server> =>
+  registry('berth', new URL('../bin/registry', import.meta.url).pathname, parent, storage);
 export const dockerRegistry = async (parent: string): Promise<Server> =>
   registry('docker-registry', await needed('docker-registry'), parent);
-export const distribution = async (parent: string): Promise<Server> =>
-  registry('distribution', await needed('distribution'), parent);
+export const distribution = async (parent: string, storage?: Storage): Promise<Server> =>
+  registry('distribution', await needed('distribution'), parent, storage);
+
+/** Any words: the gateway listens on loopback, for as long as the benchmark runs. */
+export const bucketAccess = { accesskey: 'bench', secretkey: 'bench-secret', region: 'us-east-1', bucket: 'bench' };
+
+/** An S3 server over plain files: an object's key is its path below `folder/BUCKET`. */
+export async function s3Gateway(parent: string): Promise<Server> {
+  const folder = join(parent, 's3');
+  await mkdir(join(folder, bucketAccess.bucket), { recursive: true });
+  const port = await freePort(0);
+  const { accesskey, secretkey, region } = bucketAccess;
+  const flags = ['--access', accesskey, '--secret', secretkey, '--region', region, '--port', `127.0.0.1:${port}`];
+  return start(
+    's3',
+    await needed('versitygw'),
+    [...flags, '--quiet', 'posix', folder],
+    `http://127.0.0.1:${port}`,
+    folder,
+  );
+}
+
+/** The storage section of a registry with a part of the bucket of its own; no redirects, so that all bytes pass it. */
+export const inBucket =
+  (gateway: Server, rootdirectory: string): Storage =>
+  () => ({
+    s3: { ...bucketAccess, regionendpoint: gateway.url, forcepathstyle: true, rootdirectory: `/${rootdirectory}` },
+    redirect: { disable: true },
+  });
 
 /** Serves files that `seed` lays out under the URLs' own paths: the floor that any registry stands on. */
 export async function nginx(parent: string): Promise<Server> {
