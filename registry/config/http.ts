@@ -8,7 +8,14 @@ import type { HttpConfig } from './types.ts';
 import { bool, duration, oneOf, text } from './values.ts';
 
 /** Paths of the debug port that metrics must not hide. */
-const DEBUG_PATHS: readonly string[] = ['/debug/health', '/livez', '/readyz'];
+const DEBUG_PATHS: readonly string[] = [
+  '/debug/health',
+  '/debug/vars',
+  '/debug/pprof',
+  '/debug/pprof/',
+  '/livez',
+  '/readyz',
+];
 
 const prometheus = section(
   {
