@@ -33,11 +33,16 @@ export interface AzureClient {
   sign(blob: string): Promise<string>;
 }
 
-export async function createAzureClient(
-  config: AzureConfig,
-  connections: Dispatcher,
-  now: () => number,
-): Promise<AzureClient> {
+export interface AzureClientOptions {
+  readonly connections: Dispatcher;
+  /** What the registry calls itself. */
+  readonly userAgent: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export async function createAzureClient(config: AzureConfig, options: AzureClientOptions): Promise<AzureClient> {
+  const { connections, userAgent, now } = options;
   const url = serviceUrl(config);
   const credential = await credentialOf(config);
   const pipeline = newPipeline(credential, {
@@ -47,7 +52,7 @@ export async function createAzureClient(
       retryDelayInMs: config.retrydelay,
       maxRetryDelayInMs: Math.max(config.retrydelay, LONGEST_DELAY),
     },
-    userAgentOptions: { userAgentPrefix: 'berth' },
+    userAgentOptions: { userAgentPrefix: userAgent },
   });
   const service = new BlobServiceClient(url, pipeline);
   const container = service.getContainerClient(config.container);

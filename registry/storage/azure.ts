@@ -29,6 +29,8 @@ export interface AzureOptions {
   /** What comes before every name: see `azure-check.ts`. */
   readonly base: string;
   readonly log: Logger;
+  /** What the registry calls itself. */
+  readonly userAgent: string;
   /** Milliseconds since the epoch. */
   readonly clock?: (() => number) | undefined;
   /** A fresh UUID. */
@@ -44,15 +46,10 @@ const TOGETHER = 32;
 const MARK = 'berthswap';
 
 /** Makes the driver. Nothing is asked of the service yet. */
-export async function createAzureStore({
-  config,
-  base,
-  log,
-  clock = Date.now,
-  randomId,
-}: AzureOptions): Promise<Store> {
+export async function createAzureStore(options: AzureOptions): Promise<Store> {
+  const { config, base, log, userAgent, clock = Date.now, randomId } = options;
   const connections = createConnections(config.skipverify);
-  const client = await createAzureClient(config, connections, clock);
+  const client = await createAzureClient(config, { connections, userAgent, now: clock });
   const place = { container: config.container, url: serviceUrl(config) };
   const blobs = createAzureBlobs(client, place, config.maxretries !== -1);
   const listings = createAzureListings(client.container);
@@ -121,6 +118,7 @@ export async function createAzureStore({
 
   return {
     name: DRIVER,
+    ownSessions: true,
 
     async stat(path, options) {
       checkPath(DRIVER, path);

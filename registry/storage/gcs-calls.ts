@@ -54,6 +54,7 @@ export interface CallParts {
   readonly connections: Dispatcher;
   readonly client: GcsClient;
   readonly place: Place;
+  readonly userAgent: string;
   readonly slots: Semaphore;
   /** From 0 to 1, exclusive. */
   readonly random: () => number;
@@ -63,14 +64,14 @@ const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
 const BROKEN =
   /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|UND_ERR_(SOCKET|.*TIMEOUT|CONNECT))/;
 
-export function createGcsCalls({ connections, client, place, slots, random }: CallParts): Calls {
+export function createGcsCalls({ connections, client, place, userAgent, slots, random }: CallParts): Calls {
   async function send(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const url = new URL(call.url.startsWith('/') ? client.url + call.url : call.url);
     return await connections.request({
       origin: url.origin,
       path: url.pathname + url.search,
       method: call.method ?? 'GET',
-      headers: { ...(await client.headers()), 'user-agent': 'berth', ...call.headers },
+      headers: { ...(await client.headers()), 'user-agent': userAgent, ...call.headers },
       body: call.body ?? null,
       signal,
     });

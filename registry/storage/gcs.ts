@@ -27,6 +27,8 @@ import { type Stat, type Store, StoreError } from './store.ts';
 export interface GcsOptions {
   readonly config: GcsConfig;
   readonly log: Logger;
+  /** What the registry calls itself. */
+  readonly userAgent: string;
   /** Milliseconds since the epoch. */
   readonly clock?: (() => number) | undefined;
   /** A fresh UUID. */
@@ -52,6 +54,7 @@ export function createGcsStore(options: GcsOptions): Store {
     connections,
     client,
     place,
+    userAgent: options.userAgent,
     slots: createSemaphore(config.maxconcurrency),
     random: options.random ?? Math.random,
   });
@@ -99,6 +102,7 @@ export function createGcsStore(options: GcsOptions): Store {
 
   return {
     name: DRIVER,
+    ownSessions: true,
 
     async stat(path, options): Promise<Stat | undefined> {
       checkPath(DRIVER, path);

@@ -13,8 +13,8 @@ export interface StoreContext {
 }
 
 /**
- * Makes the store that the configuration names; a driver's libraries are loaded only then. Touches nothing yet: a wrong
- * folder or bucket shows at the first operation.
+ * Makes the store that the configuration names; a driver's libraries are loaded only then. Touches nothing yet, so a
+ * wrong folder or bucket shows at the first operation; but of an Azure container it has to know which names its tree has.
  */
 export async function openStore(driver: DriverConfig, { log, userAgent }: StoreContext): Promise<Store> {
   switch (driver.type) {
@@ -25,6 +25,17 @@ export async function openStore(driver: DriverConfig, { log, userAgent }: StoreC
     case 's3': {
       const { createS3Store } = await import('./s3.ts');
       return createS3Store({ config: driver, userAgent, log });
+    }
+    case 'azure': {
+      const [{ createAzureStore }, { findBase }] = await Promise.all([
+        import('./azure.ts'),
+        import('./azure-check.ts'),
+      ]);
+      return await createAzureStore({ config: driver, base: await findBase(driver, userAgent), userAgent, log });
+    }
+    case 'gcs': {
+      const { createGcsStore } = await import('./gcs.ts');
+      return createGcsStore({ config: driver, userAgent, log });
     }
     default:
       return unknownDriver(driver);
@@ -39,6 +50,14 @@ export async function checkStore(driver: DriverConfig, { userAgent }: StoreConte
     case 's3': {
       const { checkBucket } = await import('./s3-check.ts');
       return await checkBucket(driver, userAgent);
+    }
+    case 'azure': {
+      const { checkContainer } = await import('./azure-check.ts');
+      return await checkContainer(driver, userAgent);
+    }
+    case 'gcs': {
+      const { checkGcsBucket } = await import('./gcs-check.ts');
+      return await checkGcsBucket(driver, userAgent);
     }
     default:
       return undefined;

@@ -20,7 +20,7 @@ else {
       azurite ??= startAzurite();
       const config = await (await azurite).container();
       const open = async () => {
-        const store = await createAzureStore({ config, base: '', log: silent });
+        const store = await createAzureStore({ config, base: '', log: silent, userAgent: 'berth/test' });
         t.after(() => store.close());
         return store;
       };

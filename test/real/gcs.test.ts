@@ -20,7 +20,7 @@ else {
       emulator ??= startFakeGcs();
       const config = await (await emulator).bucket();
       const open = () => {
-        const store = createGcsStore({ config, log: silent });
+        const store = createGcsStore({ config, log: silent, userAgent: 'berth/test' });
         t.after(() => store.close());
         return store;
       };
