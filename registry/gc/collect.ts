@@ -96,7 +96,11 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
         output.line(`${name}: marking manifest ${digest} `);
       },
       blob(name, digest) {
-        if (isSecondLook) late.set(name, [...(late.get(name) ?? []), digest]);
+        if (isSecondLook) {
+          const found = late.get(name);
+          if (found === undefined) late.set(name, [digest]);
+          else found.push(digest);
+        }
         output.line(`${name}: marking blob ${digest}`);
       },
       kept(name, fields, reason) {
