@@ -97,8 +97,6 @@ export function createSender(options: SenderOptions): Sender {
 
   /** A buffer to fill, with what was gathered before. */
   async function take(): Promise<Filling> {
-    while (underWay.size >= IN_FLIGHT) await Promise.race(underWay);
-    check();
     const buffer = await memory.lend(giveUp, options.signal);
     const taken: Filling = { buffer, start: tailBytes, used: tailBytes };
     filling = taken;
@@ -126,6 +124,8 @@ export function createSender(options: SenderOptions): Sender {
     const at = parts.push(undefined) - 1;
     let number: number;
     try {
+      while (underWay.size >= IN_FLIGHT) await Promise.race(underWay);
+      check();
       number = await options.number();
     } catch (error) {
       buffer.end();

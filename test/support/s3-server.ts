@@ -143,6 +143,13 @@ export function configFor(endpoint: string, bucket: string, over: Partial<S3Conf
   };
 }
 
+/** The same as a registry's configuration file has it, instead of a folder. */
+export function storageSection(config: S3Config): Record<string, unknown> {
+  const { type: _, ...parameters } = config;
+  const written = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  return { filesystem: undefined, s3: Object.fromEntries(written) };
+}
+
 function listens(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

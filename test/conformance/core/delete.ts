@@ -76,7 +76,8 @@ export const deletes: Family = (clause, options) => {
     await repository.push(pushed, ...Array.from({ length: 30 }, (_, at) => `tag-${at}`));
     await remove(repository, `manifests/${pushed.descriptor.digest}`);
     const answer = await repository.get('tags/list');
-    expectStatus(answer, ...t.accepted(200, 404));
+    // Where a bucket has no empty folders, the repository is gone with its last manifest.
+    expectStatus(answer, 200, 404);
     if (answer.status === 200) assert.deepEqual(tagsOf(answer, repository.name), []);
   });
 
