@@ -48,7 +48,7 @@ export async function commit(
   if (held?.direct === true && held.upload !== undefined) {
     if (held.upload.key !== target) throw new StoreError('conflict', DRIVER, options.path);
     await multiparts.complete(held.upload, held.upload.parts, held.size, options);
-  } else if (isSmall(session.state)) {
+  } else if (held?.upload === undefined && isSmall(session.state)) {
     await putSmall(parts, held?.tail ?? session.state.tail, held?.bytes ?? Buffer.alloc(0), target, options);
   } else {
     let whole: Whole;

@@ -112,8 +112,8 @@ export function createMultiparts(options: MultipartsParts): Multiparts {
 
     async copyAll(upload, first, { key, size }, options) {
       const slots = createSemaphore(copyConcurrency);
-      const count = Math.max(1, Math.ceil(size / copyChunk));
-      // Evenly, so that none is smaller than a part may be.
+      // Evenly, and rather fewer, so that none is smaller than a part may be: others may follow the last one.
+      const count = Math.max(1, Math.min(Math.ceil(size / copyChunk), Math.floor(size / LEAST_PART)));
       const step = Math.ceil(size / count);
       return await Promise.all(
         Array.from({ length: Math.ceil(size / step) }, (_, at) => {

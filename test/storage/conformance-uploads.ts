@@ -208,6 +208,24 @@ export const uploadCases: readonly Case[] = [
     },
   },
   {
+    name: 'pieces of every size before a last one of every size: all bytes are there after the commit',
+    async run({ store }) {
+      const sizes = [0, 1000, 2 * MIB, 5 * MIB, 7 * MIB];
+      for (const first of sizes) {
+        for (const last of sizes) {
+          const upload = await store.beginUpload(PATH);
+          const whole = patternAt(0, first + last, 9);
+          if (first > 0) await upload.append(0, chunksOf(whole.subarray(0, first)));
+          const again = store.resumeUpload(PATH);
+          await again.append(first, chunksOf(whole.subarray(first)), { last: true });
+          await again.commit('/object', whole.length);
+          const found = await bytesOf(store.open('/object'));
+          assert.ok(found.equals(whole), `${first} bytes, then ${last}`);
+        }
+      }
+    },
+  },
+  {
     name: 'the last piece can be read and committed by who sent it',
     async run({ store }) {
       const upload = await store.beginUpload(PATH);
