@@ -179,6 +179,23 @@ describe('pushes meanwhile', () => {
     assert.deepEqual(await broken(store), []);
   });
 
+  test('content that is pushed again right before it would be deleted stays', async () => {
+    const { store, blob, tick } = clocked();
+    const texts = Array.from({ length: 60 }, (_, count) => `content ${count}`);
+    const blobs = await Promise.all(texts.map((text) => blob('app', text)));
+    // They go in this order, some of them at once.
+    const [last] = [...blobs].sort((a, b) => (a.digest < b.digest ? 1 : -1));
+    assert.ok(last);
+    const text = texts[blobs.indexOf(last)];
+    const start = tick();
+    await run(
+      before(store, /\/blobs\//, () => blob('app', text)),
+      { cutoff: start },
+    );
+    assert.equal(await has(store, last.digest), true);
+    assert.equal((await left(store, blobs)).filter((found) => found).length, 1);
+  });
+
   test('an index of old children that were being deleted brings them back', async () => {
     const { store, image, index, tick } = clocked();
     const children = [await image('app'), await image('app')];
