@@ -11,6 +11,7 @@
  *         _manifests/tags/TAG/current/link                   what the tag points to
  *         _manifests/tags/TAG/index/ALG/HEX/link             everything the tag ever pointed to
  *         _uploads/UUID/{startedat,data}                     an unfinished upload
+ *         _uploads/UUID/begun                              * its date, in a bucket, where nobody else can go on with it
  *         _uploads/UUID/progress                           * its size and SHA-256 so far
  *         _untagging/TAG.UUID                              * somebody is deleting the tag just now
  *         _referrers/ALG/HEX/ALG.HEX                       * descriptor of a manifest whose subject is ALG:HEX
@@ -68,6 +69,8 @@ export const uploads = (name: RepositoryName): string => `${repository(name)}/_u
 export const upload = (name: RepositoryName, id: string): string => `${uploads(name)}/${id}`;
 export const uploadData = (name: RepositoryName, id: string): string => `${upload(name, id)}/data`;
 export const uploadStartedAt = (name: RepositoryName, id: string): string => `${upload(name, id)}/startedat`;
+/** The same date where only Berth can go on: Distribution takes an upload without `startedat` for none. */
+export const uploadBegun = (name: RepositoryName, id: string): string => `${upload(name, id)}/begun`;
 export const uploadProgress = (name: RepositoryName, id: string): string => `${upload(name, id)}/progress`;
 
 export const referrersRoot = (name: RepositoryName): string => `${repository(name)}/_referrers`;

@@ -123,6 +123,13 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
     return found;
   }
 
+  /** Begun by whichever program. */
+  async function isBegun(name: RepositoryName, id: string, options: Cancellable): Promise<boolean> {
+    const dates = [keys.uploadStartedAt(name, id), ...(store.ownSessions === true ? [keys.uploadBegun(name, id)] : [])];
+    const found = await Promise.all(dates.map((path) => store.stat(path, options)));
+    return found.some((date) => date !== undefined);
+  }
+
   /** `uploads`: bytes may be left that only another registry knows of. */
   const drop = (name: RepositoryName, id: string, uploads = true): Promise<boolean> => {
     running.delete(keys.uploadData(name, id));
@@ -175,7 +182,8 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
           .replace(/\.\d+Z$/, 'Z'),
         'latin1',
       );
-      const beside = { path: keys.uploadStartedAt(name, id), content: startedAt };
+      const path = store.ownSessions === true ? keys.uploadBegun(name, id) : keys.uploadStartedAt(name, id);
+      const beside = { path, content: startedAt };
       await store.beginUpload(keys.uploadData(name, id), { beside });
       running.set(keys.uploadData(name, id), startProgress(algorithm));
       return { id, size: 0 };
@@ -194,8 +202,7 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
         if (progress && size >= worthRecording) {
           await recordProgress(store, name, id, progress, options);
           // Cancelled elsewhere meanwhile: the record must not leave a folder that nobody would ever purge.
-          const startedAt = await store.stat(keys.uploadStartedAt(name, id), options);
-          if (startedAt === undefined) await drop(name, id);
+          if (!(await isBegun(name, id, options))) await drop(name, id);
         }
         return { id, size };
       }),

@@ -78,6 +78,7 @@ export function instrument(store: Store, observe: StorageObserver | undefined, n
 
   return {
     name: store.name,
+    ownSessions: store.ownSessions,
     stat: (path, options) => timed('Stat', store.stat(path, options)),
     read: (path, options) => timed('GetContent', store.read(path, options)),
     open: (path, range, options) => opened(store.open(path, range, options)),

@@ -133,6 +133,7 @@ export function createS3Store(options: S3Options): Store {
 
   return {
     name: DRIVER,
+    ownSessions: true,
 
     async stat(path, options) {
       checkPath(DRIVER, path);

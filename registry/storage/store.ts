@@ -183,6 +183,13 @@ export interface Store {
   /** The driver's name as Distribution spells it: `filesystem`, `inmemory`, `s3`, … */
   readonly name: string;
 
+  /**
+   * Sessions begun here can be continued by this driver alone: another registry on the same backend would look for their
+   * bytes elsewhere, and has to find no session at all.
+   */
+  readonly ownSessions?: true | undefined;
+
+
   stat(path: string, options?: Cancellable): Promise<Stat | undefined>;
 
   /**
