@@ -87,3 +87,14 @@ async function answering(child: ServerProcess, url: string, log: string): Promis
   await child.kill();
   throw new Error(`Azurite does not answer on ${url}:\n${(await readFile(log, 'utf8')).slice(-2000)}`);
 }
+
+/** The same as the `storage` of a registry's configuration. */
+export function azureSection(config: AzureConfig): Record<string, unknown> {
+  const { type: _, maxretries, retrydelay, credentials, ...parameters } = config;
+  const written = Object.entries({ ...parameters, max_retries: maxretries, retry_delay: `${retrydelay}ms` });
+  const azure = {
+    ...Object.fromEntries(written.filter(([, value]) => value !== undefined)),
+    credentials: { type: credentials.type },
+  };
+  return { filesystem: undefined, azure };
+}

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 
 /** What the conformance program reports with `-o json`. */
@@ -36,4 +37,12 @@ export async function runConformance(url: string, ...args: readonly string[]): P
 export function listed({ results }: Conformance, outcome: string): string {
   const chosen = results.filter((result) => result.outcome === outcome);
   return chosen.map(({ name, reason }) => `${name}\n    ${(reason ?? '').split('\n')[0]}`).join('\n');
+}
+
+/** Asserts that everything ran and nothing failed. */
+export function expectClean(result: Conformance): void {
+  assert.ok(result.counts.tests > 0, 'no test ran');
+  assert.equal(result.counts.fail, 0, `failed:\n${listed(result, 'fail')}`);
+  assert.equal(result.counts.skip, 0, `skipped:\n${listed(result, 'skip')}`);
+  assert.equal(result.code, 0);
 }

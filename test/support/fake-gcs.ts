@@ -65,3 +65,10 @@ const configOf = (bucket: string, endpoint: string): GcsConfig => ({
   maxconcurrency: 50,
   endpoint,
 });
+
+/** The same as the `storage` of a registry's configuration. */
+export function gcsSection(config: GcsConfig): Record<string, unknown> {
+  const { type: _, ...parameters } = config;
+  const written = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  return { filesystem: undefined, gcs: Object.fromEntries(written) };
+}
