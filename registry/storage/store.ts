@@ -189,7 +189,6 @@ export interface Store {
    */
   readonly ownSessions?: true | undefined;
 
-
   stat(path: string, options?: Cancellable): Promise<Stat | undefined>;
 
   /**

@@ -50,7 +50,11 @@ export async function startOn(
 ): Promise<RegistryProcess> {
   if (server === 'berth') return startRegistry(t, { root, config });
   const port = await stablePort();
-  return startServer(t, { command: [programs[server], 'serve', await writeConfig(root, port, config)], port, env: quiet });
+  return startServer(t, {
+    command: [programs[server], 'serve', await writeConfig(root, port, config)],
+    port,
+    env: quiet,
+  });
 }
 
 /** Runs a peer's `garbage-collect`; resolves with what it printed, throws if it failed. */
