@@ -14,6 +14,7 @@ import { createManifests, type Manifests } from './manifests.ts';
 import { createPlaces } from './places.ts';
 import { createReferences, type ReferencesPolicy } from './references.ts';
 import { createReferrers, type Referrers } from './referrers.ts';
+import { createRevisionScan, type ScanTimes } from './referrers-scan.ts';
 import { createRemoval } from './removal.ts';
 import { createSchema1, type Schema1Options } from './schema1.ts';
 import { withEmptyTar } from './schema1-blobs.ts';
@@ -54,6 +55,8 @@ export interface ServicesDependencies {
   readonly readOnly?: (() => boolean) | undefined;
   /** Counts what was found damaged in the tree. */
   readonly damaged?: ((kind: DamageKind) => void) | undefined;
+  /** How long a request waits for the search for referrers that others pushed. */
+  readonly scanTimes?: ScanTimes | undefined;
   /** A fresh UUID. */
   readonly newId: () => string;
   readonly now: () => Date;
@@ -77,7 +80,8 @@ export function createServices(dependencies: ServicesDependencies): Services {
   const schema1 = createSchema1({ store, links, content, lookup, options: dependencies.schema1, readOnly, now, log });
   const blobs = schema1.enabled ? withEmptyTar(stored, readOnly) : stored;
   const references = createReferences({ store, links, lookup, policy });
-  const referrers = createReferrers({ store, links, content, readOnly, log });
+  const revisions = createRevisionScan({ store, links, content, readOnly, log, clock, times: dependencies.scanTimes });
+  const referrers = createReferrers({ store, links, revisions });
   const untagging = createUntagging({ store, tags, newId, clock });
   const removal = createRemoval({ store, links, descriptors, tags, untagging });
   const manifests = createManifests({
