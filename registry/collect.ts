@@ -64,16 +64,16 @@ async function run(asked: Asked, { config, store, log }: Upkeep, since: number, 
   const started = performance.now();
   const { dryRun, untagged } = asked;
   const seed = randomBytes(4).readInt32LE();
-  const caches = await openCaches(config, log);
+  const caches = asked.dryRun ? undefined : await openCaches(config, log);
   let summary: Summary;
   try {
     const options = { dryRun, untagged, cutoff: since - asked.grace, seed, signal };
-    summary = await collect(options, { store, log, output, forget: caches.forget });
+    summary = await collect(options, { store, log, output, forget: caches?.forget ?? (async () => undefined) });
   } catch (error) {
     const reason = signal.aborted ? (signal.reason as Error) : (error as Error);
     throw new Error(`garbage collection ended early: ${reason.message}`, { cause: error });
   } finally {
-    await caches.close();
+    await caches?.close();
     output.end();
   }
   const seconds = Math.round((performance.now() - started) / 10) / 100;
