@@ -61,15 +61,15 @@ const dead = 4 / 3;
 
 export const leaseTime = 60_000;
 
-const written = ({ holder, beat, ttl }: Held): Buffer => Buffer.from(`held ${holder} ${beat} ${ttl}`, 'latin1');
+const heldBy = ({ holder, beat, ttl }: Held): Buffer => Buffer.from(`held ${holder} ${beat} ${ttl}`, 'latin1');
 const free = (note: string): Buffer => Buffer.from(`free ${note}`, 'latin1');
 
 /** Anything but a lease that is held counts as free: it may be cut off, or of another version. */
 function parse(content: Buffer | undefined): Held | undefined {
-  const [state, holder = '', beat = '', ttl] = content?.toString('latin1').split(' ') ?? [];
-  if (state !== 'held') return undefined;
-  const time = Number(ttl);
-  return { holder, beat, ttl: Number.isFinite(time) && time > 0 ? Math.min(time, 10 * leaseTime) : leaseTime };
+  const [state, holder = '', beat = '', written] = content?.toString('latin1').split(' ') ?? [];
+  const ttl = Number(written);
+  // Bounded, or a wrong number would hold everybody off for good.
+  return state === 'held' && ttl > 0 ? { holder, beat, ttl: Math.min(ttl, 10 * leaseTime) } : undefined;
 }
 
 function noteIn(content: Buffer | undefined): string {
@@ -77,42 +77,54 @@ function noteIn(content: Buffer | undefined): string {
   return text.startsWith('free ') ? text.slice('free '.length) : '';
 }
 
+const once = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve());
+  });
+
 export function createLeases({ store, holder, newId, clock, ttl }: LeasesDependencies): Leases {
   function begin(path: string, content: Buffer, since: number, note: string): Lease {
     const controller = new AbortController();
     const over = new AbortController();
+    const time = Math.floor(ttl * giveUp);
     let current = content;
-    let renewedAt = clock();
+    let watchdog: NodeJS.Timeout | undefined;
 
-    async function renewed(): Promise<boolean> {
-      const next = written({ holder, beat: newId(), ttl });
-      const before = clock();
-      const deadline = AbortSignal.timeout(Math.ceil((ttl * giveUp) / 2));
-      if (await store.swap(path, current, next, { signal: deadline })) {
-        current = next;
-        renewedAt = before;
-        return true;
-      }
+    function lose(): void {
+      over.abort();
+      controller.abort(new Error('the lease was lost: another process took it over, or the store did not answer'));
+    }
+
+    /** Counts from before the sign of life was given. */
+    function watch(from: number): void {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(lose, Math.max(0, time - (clock() - from)));
+      watchdog.unref();
+    }
+
+    async function renew(): Promise<void> {
+      const next = heldBy({ holder, beat: newId(), ttl });
+      const from = clock();
+      const options = { signal: AbortSignal.timeout(time) };
+      const isDone = await store.swap(path, current, next, options);
       // An answer may have been lost on its way: then what stands there is what was to be written.
-      const found = await store.read(path, { signal: deadline });
-      if (found?.equals(next) !== true) return found?.equals(current) === true;
-      current = next;
-      renewedAt = before;
-      return true;
+      const found = isDone ? next : await store.read(path, options);
+      if (found?.equals(next)) current = next;
+      if (over.signal.aborted) return;
+      if (found?.equals(next)) watch(from);
+      else if (!found?.equals(current)) lose();
     }
 
     async function live(): Promise<void> {
-      while (!over.signal.aborted) {
-        await sleep(ttl / renewals, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
-        if (over.signal.aborted) return;
+      for (;;) {
+        await sleep(ttl / renewals, undefined, { signal: over.signal, ref: false });
         // A store that does not answer is asked again, until it is too late.
-        const isHeld = await renewed().catch(() => true);
-        if (isHeld && clock() - renewedAt < ttl * giveUp) continue;
-        controller.abort(new Error('the lease was lost: another process took it over, or the store did not answer'));
-        return;
+        await renew().catch(() => undefined);
       }
     }
-    const living = live();
+    watch(clock());
+    const living = live().catch(() => undefined);
 
     return {
       lost: controller.signal,
@@ -120,12 +132,16 @@ export function createLeases({ store, holder, newId, clock, ttl }: LeasesDepende
       note,
       async release(left = '') {
         over.abort();
-        await living;
-        if (!controller.signal.aborted) {
-          controller.abort(new Error('the lease was released'));
-          // If it fails, the lease runs out.
-          await store.swap(path, current, free(left), { signal: AbortSignal.timeout(ttl) }).catch(() => false);
-        }
+        const patience = AbortSignal.timeout(time);
+        // A sign of life that is under way comes first.
+        await Promise.race([living, once(patience)]);
+        clearTimeout(watchdog);
+        if (controller.signal.aborted) return;
+        controller.abort(new Error('the lease was released'));
+        // If it fails, the lease runs out.
+        await Promise.race([store.swap(path, current, free(left), { signal: patience }), once(patience)]).catch(
+          () => false,
+        );
       },
     };
   }
@@ -142,7 +158,7 @@ export function createLeases({ store, holder, newId, clock, ttl }: LeasesDepende
         const content = await store.read(path, { signal });
         const held = parse(content);
         if (content === undefined || held === undefined || hasStood(seen, content, held.ttl)) {
-          const mine = written({ holder, beat: newId(), ttl });
+          const mine = heldBy({ holder, beat: newId(), ttl });
           if (await store.swap(path, content, mine, { signal })) {
             const stat = await store.stat(path, { signal });
             return begin(path, mine, stat?.modified ?? 0, noteIn(content));
