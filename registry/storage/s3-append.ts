@@ -1,5 +1,5 @@
 /** One piece of an upload: from the client's stream into parts, a tail and the session's record. */
-import { type Claim, claim, last } from './s3-claim.ts';
+import { type Claim, claim, last, settled } from './s3-claim.ts';
 import type { Deletes } from './s3-delete.ts';
 import { DRIVER, type SessionKeys } from './s3-keys.ts';
 import type { PartMemory } from './s3-memory.ts';
@@ -63,13 +63,13 @@ export async function append(
   const { path, keys, direct } = place;
   const { signal, length, onChunk } = options;
   const isLast = options.last === true;
-  const before = place.session.state;
+  let session = await settled({ sessions, multiparts }, keys, place.session, { path, signal });
+  const before = session.state;
   const offset = sizeOf(before);
   /** An object too small for a part comes first, as part of the tail. */
   const small = smallObject(before);
   const first: readonly Piece[] = small === undefined ? before.tail : [small, ...before.tail];
   const own: string[] = [];
-  let session = place.session;
   let claimed: Claim | undefined;
   let next = 1;
   let reserved = 0;
@@ -240,7 +240,8 @@ export async function append(
   }
 }
 
-function smallObject({ object, upload }: State): Piece | undefined {
+/** An object that is too small to be a part, if the session begins with one. */
+export function smallObject({ object, upload }: State): Piece | undefined {
   const counts = object !== undefined && (upload === undefined || upload.parts.length === 0);
   return counts && object.size < LEAST_PART ? object : undefined;
 }

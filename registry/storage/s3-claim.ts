@@ -37,7 +37,8 @@ export async function claim(
   const { upload, object } = session.state;
   if (upload !== undefined && upload.parts.length > 0) {
     // Distribution ends a request with whatever it has; nothing can follow a part that is too small.
-    if (upload.last < LEAST_PART) return await onto(await finished(), upload.size);
+    if (upload.last < LEAST_PART)
+      return await onto(await finished({ sessions, multiparts }, keys, session, options), upload.size);
     const next = upload.reserved + 1;
     const { object: _, ...others } = session.state;
     const state = { ...others, upload: { ...upload, reserved: last(next, options) } };
@@ -45,15 +46,6 @@ export async function claim(
   }
   if (object !== undefined) return await onto(session, object.size);
   return await begun(session);
-
-  /** The upload's parts as an object. */
-  async function finished(): Promise<Session> {
-    const { upload: open, tail } = session.state;
-    if (open === undefined) return session;
-    await multiparts.complete(open, open.parts, open.size, options);
-    const object = { key: open.key, size: open.size };
-    return await sessions.save(keys, session, { object, tail, stale: staleOf(session.state) }, options);
-  }
 
   async function begun(from: Session): Promise<Claim> {
     const begun = await multiparts.begin(keys.bytes, options);
@@ -76,6 +68,35 @@ export async function claim(
     const parts = await multiparts.copyAll(fresh.upload, 1, { key: source.key, size }, options);
     return { ...fresh, parts, size, next: parts.length + 1 };
   }
+}
+
+/** The session with its upload's parts as an object. */
+async function finished(
+  { sessions, multiparts }: ClaimParts,
+  keys: SessionKeys,
+  session: Session,
+  options: ReadOptions,
+): Promise<Session> {
+  const { upload, tail } = session.state;
+  if (upload === undefined) return session;
+  await multiparts.complete(upload, upload.parts, upload.size, options);
+  const object = { key: upload.key, size: upload.size };
+  return await sessions.save(keys, session, { object, tail, stale: staleOf(session.state) }, options);
+}
+
+/**
+ * Distribution may have left an upload with less than a part in all. Nothing can follow that, and no copy of it makes a part
+ * either: it becomes an object, which counts as the beginning of the tail.
+ */
+export async function settled(
+  parts: ClaimParts,
+  keys: SessionKeys,
+  session: Session,
+  options: ReadOptions,
+): Promise<Session> {
+  const { upload } = session.state;
+  const isTooSmall = upload !== undefined && upload.parts.length > 0 && upload.size < LEAST_PART;
+  return isTooSmall ? await finished(parts, keys, session, options) : session;
 }
 
 /** The end of the range that begins at a number. */

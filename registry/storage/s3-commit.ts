@@ -1,6 +1,6 @@
 /** From a session to an object in its place. */
-import type { Held } from './s3-append.ts';
-import { claim } from './s3-claim.ts';
+import { type Held, smallObject } from './s3-append.ts';
+import { claim, settled } from './s3-claim.ts';
 import type { Copies } from './s3-copy.ts';
 import type { Deletes } from './s3-delete.ts';
 import { DRIVER, type SessionKeys } from './s3-keys.ts';
@@ -43,13 +43,13 @@ export async function commit(
   options: ReadOptions,
 ): Promise<void> {
   const { held, keys } = place;
-  let { session } = place;
   const { sessions, multiparts, copies, deletes } = parts;
+  let session = held === undefined ? await settled(parts, keys, place.session, options) : place.session;
   if (held?.direct === true && held.upload !== undefined) {
     if (held.upload.key !== target) throw new StoreError('conflict', DRIVER, options.path);
     await multiparts.complete(held.upload, held.upload.parts, held.size, options);
-  } else if (held?.upload === undefined && isSmall(session.state)) {
-    await putSmall(parts, held?.tail ?? session.state.tail, held?.bytes ?? Buffer.alloc(0), target, options);
+  } else if (held !== undefined ? held.upload === undefined : isSmall(session.state)) {
+    await putSmall(parts, held?.tail ?? piecesOf(session.state), held?.bytes ?? Buffer.alloc(0), target, options);
   } else {
     let whole: Whole;
     ({ session, whole } = await assemble(parts, place, options));
@@ -74,8 +74,14 @@ export async function commit(
   }
 }
 
-const isSmall = ({ object, upload }: State): boolean =>
-  object === undefined && (upload === undefined || upload.parts.length === 0);
+/** No parts, and no object that could be one. */
+const isSmall = (state: State): boolean =>
+  (state.object === undefined || smallObject(state) !== undefined) && (state.upload?.parts.length ?? 0) === 0;
+
+function piecesOf(state: State): readonly Piece[] {
+  const small = smallObject(state);
+  return small === undefined ? state.tail : [small, ...state.tail];
+}
 
 /** One put, or one copy when the bytes lie in one object already. */
 async function putSmall(
