@@ -35,7 +35,7 @@ export const deadlines: S3Deadlines = {
  * Attempts at one call. The SDK waits between them, longer each time, and has a budget for the whole process: when a store
  * fails for long, calls are no longer repeated.
  */
-const ATTEMPTS = 7;
+const ATTEMPTS = 6;
 /** Connections to one host. Parts, copies and listings of many requests share them. */
 const SOCKETS = 256;
 

@@ -28,10 +28,11 @@ export const statusOf = (error: unknown): number | undefined => asSdk(error).$me
 /** How often the SDK tried: more than once means that an earlier answer may be lost, and its effect not. */
 export const attemptsOf = (error: unknown): number => asSdk(error).$metadata?.attempts ?? 1;
 
-/** The object is not there. A bucket that is not there is another matter. */
+/** The object is not there. Other 404s mean something else: no bucket, no user, no S3 at that address. */
 export function isAbsent(error: unknown): boolean {
-  return statusOf(error) === 404 && nameOfError(error) !== 'NoSuchBucket';
+  return statusOf(error) === 404 && ABSENT.has(nameOfError(error));
 }
+const ABSENT = new Set(['NoSuchKey', 'NotFound', 'NoSuchUpload']);
 
 /** Longer than a key, or a component of one on servers that keep files, may be. */
 const TOO_LONG = /^.{1024}|[^/]{256}/s;
@@ -73,6 +74,7 @@ export function misconfigurationOf(error: unknown): Misconfiguration | undefined
 const CREDENTIALS = new Set([
   'InvalidAccessKeyId',
   'SignatureDoesNotMatch',
+  'XAdminUserNotFound',
   'ExpiredToken',
   'InvalidToken',
   'CredentialsProviderError',

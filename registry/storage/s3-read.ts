@@ -77,15 +77,10 @@ export function createReads(calls: Calls): Reads {
   ): Promise<Opened> {
     const answer = await get(key, start, end, etag, options);
     const body = answer.Body as Readable;
-    const first = Number(/^bytes (\d+)-/.exec(answer.ContentRange ?? '')?.[1] ?? 0);
-    if (answer.ContentLength === undefined || first !== start) {
+    if (answer.ContentLength === undefined || !isAsAsked(answer, start, end)) {
       body.destroy();
-      throw new StoreError(
-        'failed',
-        DRIVER,
-        options.path,
-        new Error('the store answered with other bytes than asked for'),
-      );
+      const why = new Error('the store answered with other bytes than asked for');
+      throw new StoreError('failed', DRIVER, options.path, why);
     }
     return { body, length: answer.ContentLength, etag: answer.ETag };
   }
@@ -133,3 +128,11 @@ export function createReads(calls: Calls): Reads {
 }
 
 const nothing = (): ObjectStream => Readable.from([], { objectMode: false });
+
+/** Whether the answer is the window: its bounds, and as many bytes as they say. */
+function isAsAsked({ ContentRange, ContentLength }: GetObjectCommandOutput, start: number, end: number | undefined) {
+  if (start === 0 && end === undefined) return true;
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(ContentRange ?? '') ?? [];
+  const behind = Math.min(end ?? Number(total), Number(total));
+  return Number(first) === start && Number(last) + 1 === behind && ContentLength === behind - start;
+}

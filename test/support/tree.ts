@@ -40,6 +40,8 @@ interface Planting {
   readonly client: PushClient;
   readonly chance: Chance;
   readonly tree: Tree;
+  /** Bytes of the smallest layer; 0 by default. */
+  readonly least?: number;
 }
 
 const repositoryOf = (tree: Tree, name: string): Repository => {
@@ -75,14 +77,15 @@ async function manifest({ client, tree }: Planting, name: string, tag: string | 
 }
 
 export async function image(planting: Planting, name: string, tag: string | undefined, more: object = {}) {
-  const { chance } = planting;
+  const { chance, least = 0 } = planting;
   const config = Buffer.from(
     JSON.stringify({ architecture: 'amd64', os: 'linux', made: chance.bytes(8).toString('hex') }),
   );
   const head = await blob(planting, name, config, chance.pick<Way>(ways));
   const layers = [];
   for (let count = 1 + chance.integer(2); count > 0; count--) {
-    layers.push(await blob(planting, name, chance.bytes(chance.size(200_000)), chance.pick<Way>(ways)));
+    const bytes = chance.bytes(Math.max(least, chance.size(200_000)));
+    layers.push(await blob(planting, name, bytes, chance.pick<Way>(ways)));
   }
   return manifest(planting, name, tag, imageManifest(head, layers, more));
 }
@@ -166,20 +169,20 @@ async function deletions({ client, tree, ...rest }: Planting, name: string): Pro
   repository.gone.blobs.add(digest);
 }
 
-/** Pushes the whole tree. `alias`: with a blob that is a member by its SHA-512 too. */
+/** Pushes the whole tree. `alias`: with a blob that is a member by its SHA-512 too. `empty`: with the empty blob. */
 export async function plantTree(
   client: PushClient,
   seed: string,
-  { alias = true } = {},
+  { alias = true, empty = true } = {},
 ): Promise<{ tree: Tree; referred: Referred; upload: OpenUpload }> {
-  const planting: Planting = { client, chance: createChance(seed), tree: new Map() };
+  const planting: Planting = { client, chance: createChance(seed), tree: new Map(), least: empty ? 0 : 1 };
   const { chance, tree } = planting;
   for (const name of names) await image(planting, name, 'latest');
   for (const tag of edgeTags) await image(planting, 'a', tag);
   await several(planting, 'a/b');
   await several(planting, 'x__y/z.w/v-u');
   await deletions(planting, 'b');
-  await blob(planting, 'one-two', Buffer.alloc(0));
+  if (empty) await blob(planting, 'one-two', Buffer.alloc(0));
   await blob(planting, 'one-two', chance.bytes(70_000), 'post-patch-put', alias);
   await sha512Image(planting, 'one-two');
   const found = await referred(planting, subjectName);
