@@ -97,6 +97,13 @@ const known: readonly Known[] = [
     theirs: 'DIGEST_INVALID',
   },
   {
+    kind: 'harmless',
+    says: 'In read-only mode PATCH, PUT and DELETE of an upload are 405, whether or not it exists.',
+    at: ['PATCH', 'PUT', 'DELETE'].map((method) => `methods: ${method} /v2/app/blobs/uploads/0190* [readonly]`),
+    theirs: '404 BLOB_UPLOAD_INVALID',
+    ours: '405 UNSUPPORTED',
+  },
+  {
     kind: 'fixed',
     says: 'An upload’s id that cannot be one is 404, not 500.',
     at: states('GET /v2/targets/blobs/uploads/a=b'),
