@@ -113,18 +113,19 @@ export function createRevisionScan(dependencies: RevisionScanDependencies): Revi
 
   /** Answering a GET needs no write: one that fails, or must not be, leaves the entry in memory. */
   async function writeDown(scanned: Scanned, subject: Digest, put: Put, options: Cancellable): Promise<void> {
-    const entries = scanned.unwritten.get(subject) ?? new Map<string, Buffer>();
     const entryName = put.path.slice(put.path.lastIndexOf('/') + 1);
     if (!readOnly()) {
       try {
         // Durable, since the record of what was looked at must not outlive it.
         await store.put(put.path, put.content, options);
-        entries.delete(entryName);
+        scanned.unwritten.get(subject)?.delete(entryName);
         return;
       } catch (error) {
         tolerate(put.path, error, options);
       }
     }
+    // Looked up only now: others of the same subject are written meanwhile.
+    const entries = scanned.unwritten.get(subject) ?? new Map<string, Buffer>();
     scanned.unwritten.set(subject, entries.set(entryName, put.content));
   }
 
