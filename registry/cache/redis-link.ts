@@ -112,6 +112,7 @@ const dialCluster =
       rootNodes: config.addrs.map((address) => options.server(splitAddress(address))),
       defaults: options.clusterNode,
       RESP: 2,
+      commandOptions: { timeout: 0 },
       // A node that is down must not keep the others from being used.
       minimizeConnections: true,
       maxCommandRedirections: config.maxredirects,

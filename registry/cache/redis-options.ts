@@ -59,6 +59,8 @@ function clientOptions(config: RedisConfig, node: RedisNode | object, tls: Tls |
     disableClientInfo: true,
     maintNotifications: 'disabled' as const,
     disableOfflineQueue: true,
+    // A timer for each command would cost more than the command; `redis-session.ts` has its own.
+    commandOptions: { timeout: 0 },
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * One connection to Redis, kept up in the background, that nobody ever waits for: a command is answered within `patience` or
- * has failed, and while there is no connection every command fails at once. A connection that broke, or was slow once, is
- * dropped whole and made anew after a while, longer each time until one has lasted.
+ * has failed, and then all others fail at once until an answer comes after all. A connection that broke, or on which none
+ * came for `hopeless`, is dropped whole and made anew after a while, longer each time until one has lasted.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
@@ -9,6 +9,8 @@ import type { Dial, RedisLink } from './redis-link.ts';
 
 /** Milliseconds; a store is asked as quickly. */
 export const patience = 50;
+/** Milliseconds of silence after which a connection counts as dead; less may be a busy machine. */
+const hopeless = 250;
 /** Milliseconds for which a connection has to last before trying again starts from the shortest delay. */
 const stable = 5_000;
 const shortest = 100;
@@ -42,7 +44,7 @@ export interface RedisSessionOptions {
 export function createRedisSession(options: RedisSessionOptions): RedisSession {
   const { dial, dialTimeout, most, log, clock, random, onUp } = options;
   const closing = new AbortController();
-  let current: { readonly link: RedisLink; readonly since: number; drop(reason: Error): void } | undefined;
+  let current: Standing | undefined;
   let standing = Promise.withResolvers<void>();
   let underWay = 0;
   let toldOfOutage = Number.NEGATIVE_INFINITY;
@@ -62,6 +64,17 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
     log.warn({ command, reason: refusal }, 'redis: the server refuses a command, the storage is asked instead');
   }
 
+  /** A command is late: nothing further is sent until it, or another, is answered. */
+  function suspect(used: Standing): void {
+    used.silence ??= setTimeout(() => afterReading(() => used.silence && used.drop(new Error(tooSlow))), hopeless);
+    used.silence.unref();
+  }
+
+  function heard(used: Standing): void {
+    clearTimeout(used.silence);
+    used.silence = undefined;
+  }
+
   /** One connection's whole life. Resolves with the milliseconds that it stood. */
   async function live(): Promise<number> {
     const { promise: lost, resolve: drop } = Promise.withResolvers<Error>();
@@ -70,7 +83,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
     const since = clock();
     try {
       if ((await within(link.send(undefined, ['PING']))) === undefined) throw new Error(tooSlow);
-      current = { link, since, drop };
+      current = { link, since, drop, silence: undefined };
       standing.resolve();
       if (isOutageTold) log.info({}, 'redis: the cache is in use again');
       isOutageTold = false;
@@ -82,6 +95,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
       if (!closing.signal.aborted) tellOutage(reason);
       return clock() - since;
     } finally {
+      if (current !== undefined) heard(current);
       current = undefined;
       standing = Promise.withResolvers<void>();
       link.destroy();
@@ -105,7 +119,7 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
   const ended = keepUp();
   return {
     get isUp() {
-      return current !== undefined;
+      return current !== undefined && current.silence === undefined;
     },
     async comesUp(wait) {
       if (current !== undefined || wait === 0) return current !== undefined;
@@ -117,11 +131,12 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
     },
     async run(key, command) {
       const used = current;
-      if (used === undefined || underWay >= most) return undefined;
+      if (used === undefined || used.silence !== undefined || underWay >= most) return undefined;
       underWay++;
       try {
-        const reply = await within(used.link.send(key, command));
-        if (reply === undefined) used.drop(new Error(tooSlow));
+        const sent = used.link.send(key, command).finally(() => heard(used));
+        const reply = await within(sent);
+        if (reply === undefined) suspect(used);
         if (reply === undefined || 'value' in reply) return reply;
         tellRefusal(reply.refusal, command[0]);
         // What was the master is a replica now; its name leads elsewhere.
@@ -142,16 +157,21 @@ export function createRedisSession(options: RedisSessionOptions): RedisSession {
   };
 }
 
-const tooSlow = `no answer within ${patience} ms`;
+interface Standing {
+  readonly link: RedisLink;
+  readonly since: number;
+  drop(reason: Error): void;
+  /** Runs while an answer is late. */
+  silence: NodeJS.Timeout | undefined;
+}
 
-/**
- * Its outcome, or `undefined` when `patience` is over. When this process itself was held up, the reply may lie there unread:
- * it is read before the timer is believed.
- */
+const tooSlow = 'it does not answer in time';
+
+/** Its outcome, or `undefined` when `patience` is over and this process was not itself what held it up. */
 async function within<T>(work: Promise<T>): Promise<T | undefined> {
   const { promise: late, resolve } = Promise.withResolvers<undefined>();
   const giveUp = (): void => resolve(undefined);
-  const timer = setTimeout(() => setImmediate(() => setImmediate(giveUp)), patience);
+  const timer = setTimeout(() => afterReading(giveUp), patience);
   timer.unref();
   try {
     return await Promise.race([work, late]);
@@ -159,6 +179,9 @@ async function within<T>(work: Promise<T>): Promise<T | undefined> {
     clearTimeout(timer);
   }
 }
+
+/** When what has arrived in the meantime was read. */
+const afterReading = (work: () => void): void => void setImmediate(() => setImmediate(work));
 
 /** Where several addresses were tried, the sentence is in each attempt's own error. */
 function reasonOf(error: Error & { readonly errors?: readonly Error[]; readonly code?: string }): string {
