@@ -70,8 +70,8 @@ export const validation: Spec<ValidationConfig> = refine(read, ({ enabled, disab
   if (!off && platforms === 'list' && platformlist.length === 0) {
     warn(
       below(place, 'manifests', 'indexes', 'platformlist'),
-      'it is empty, so that no child of an index is checked',
-      'write its platforms, or platforms: none',
+      'it is empty, so that every child of an index is checked',
+      'write its platforms, or platforms: all',
     );
   }
   const { allow, deny } = manifests.urls;
