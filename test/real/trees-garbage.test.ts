@@ -8,31 +8,10 @@ import { createPushClient, digestOf, type PushClient } from '../support/push-cli
 import { createChance } from '../support/push-client-random.ts';
 import { startRegistry, temporaryFolder } from '../support/registry-process.ts';
 import { requireTool } from '../support/tools.ts';
-import { assertTree, openUpload, plantTree, subjectName, type Tree } from '../support/tree.ts';
+import { assertTree, openUpload, plantTree, subjectName, takeLoose } from '../support/tree.ts';
 import { garbageCollect, type Peer } from '../support/tree-peer.ts';
 
 const peers: readonly Peer[] = ['distribution', 'docker-registry'];
-
-/** Takes blobs that no manifest of any repository names out of the tree, and gives them back by repository. */
-function takeLoose(tree: Tree): Map<string, Buffer[]> {
-  const named = new Set<string>();
-  for (const { manifests } of tree.values()) {
-    for (const { bytes } of manifests.values()) {
-      for (const [digest] of bytes.toString().matchAll(/sha(256|512):[0-9a-f]+/g)) named.add(digest);
-    }
-  }
-  const loose = new Map<string, Buffer[]>();
-  for (const [name, { blobs, gone }] of tree) {
-    for (const [digest, bytes] of blobs) {
-      if (named.has(digest)) continue;
-      blobs.delete(digest);
-      gone.blobs.add(digest);
-      const others = (loose.get(name) ?? []).filter((other) => !other.equals(bytes));
-      loose.set(name, [...others, bytes]);
-    }
-  }
-  return loose;
-}
 
 async function referrersOf(client: PushClient, digest: string): Promise<readonly string[]> {
   const { body } = await client.expect(200, 'GET', `/v2/${subjectName}/referrers/${digest}`);

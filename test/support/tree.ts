@@ -200,6 +200,27 @@ export async function openUpload(client: PushClient, name: string, chance: Chanc
   return { name, location: pathname + search, bytes, stored };
 }
 
+/** Takes blobs that no manifest of any repository names out of the tree, and gives them back by repository. */
+export function takeLoose(tree: Tree): Map<string, Buffer[]> {
+  const named = new Set<string>();
+  for (const { manifests } of tree.values()) {
+    for (const { bytes } of manifests.values()) {
+      for (const [digest] of bytes.toString().matchAll(/sha(256|512):[0-9a-f]+/g)) named.add(digest);
+    }
+  }
+  const loose = new Map<string, Buffer[]>();
+  for (const [name, { blobs, gone }] of tree) {
+    for (const [digest, bytes] of blobs) {
+      if (named.has(digest)) continue;
+      blobs.delete(digest);
+      gone.blobs.add(digest);
+      const others = (loose.get(name) ?? []).filter((other) => !other.equals(bytes));
+      loose.set(name, [...others, bytes]);
+    }
+  }
+  return loose;
+}
+
 /** Everything in the tree is there, byte for byte, and nothing else is. */
 export async function assertTree(client: PushClient, tree: Tree): Promise<void> {
   assert.deepEqual([...(await client.catalog())].sort(), [...tree.keys()].sort(), 'catalog');
