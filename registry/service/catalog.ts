@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import { parseName, type RepositoryName } from '../oci/name.ts';
 import type { Cancellable, Entry, Store } from '../storage/store.ts';
+import { createFolders, onePage } from './folders.ts';
 import * as keys from './keys.ts';
 import type { Listing } from './tags.ts';
 
@@ -23,8 +24,10 @@ export interface Catalog {
 
 /** Milliseconds; a folder's listing and the page made of them may each be so old, which adds up to the promised second. */
 const maxAge = 500;
-/** Folders looked at together. */
-const ahead = 16;
+/** Names listed at once, at least. */
+const smallPage = 64;
+/** The name before `_manifests` in any order of names. */
+const beforeManifests = '_manifest';
 
 export function createCatalog(store: Store, clock: () => number): Catalog {
   const pages = new LRUCache<string, { at: number; listing: Promise<Listing> }>({ max: 64 });
@@ -33,30 +36,57 @@ export function createCatalog(store: Store, clock: () => number): Catalog {
 
   async function walk({ after, limit, signal }: CatalogRequest): Promise<Listing> {
     const maxAgeMs = Math.max(0, Math.min(maxAge, clock() - changedAt));
+    const root = keys.repositoriesRoot;
+    const folders = createFolders(store, root, { maxAgeMs, signal });
     const names: string[] = [];
     const isFull = (): boolean => names.length > limit;
-    const folder = async (path: string): Promise<readonly Entry[]> =>
-      (await store.list(path, { maxAgeMs, signal }))?.entries ?? [];
 
-    async function visit(name: string, entries: readonly Entry[]): Promise<void> {
-      const isRepository = entries.some((entry) => entry.isDirectory && entry.name === '_manifests');
+    function take(name: string, isRepository: boolean): void {
       if (isRepository && isBehind(name, after) && parseName(name) !== undefined) names.push(name);
-      const prefix = name === '' ? '' : `${name}/`;
-      const below = entries
-        .filter((entry) => entry.isDirectory && !entry.name.startsWith('_'))
-        .map((entry) => `${prefix}${entry.name}`)
-        .filter((child) => mayHold(child, after));
-      for (let start = 0; start < below.length && !isFull(); start += ahead) {
-        const batch = below.slice(start, start + ahead);
-        const listings = await Promise.all(batch.map((child) => folder(`${keys.repositoriesRoot}/${child}`)));
-        for (const [position, child] of batch.entries()) {
-          if (isFull()) return;
-          await visit(child, listings[position] ?? []);
+    }
+
+    async function descend(children: readonly string[]): Promise<void> {
+      for (const [at, child] of children.entries()) {
+        if (isFull()) return;
+        const entries = await folders.look(child, children.slice(at + 1));
+        if (entries === undefined) await visitLarge(child);
+        else {
+          take(child, entries.some(isManifests));
+          await descend(childrenOf(child, entries));
         }
       }
     }
 
-    await visit('', await folder(keys.repositoriesRoot));
+    const childrenOf = (name: string, entries: readonly Entry[]): string[] =>
+      entries
+        .filter((entry) => entry.isDirectory && !entry.name.startsWith('_'))
+        .map((entry) => (name === '' ? entry.name : `${name}/${entry.name}`))
+        .filter((child) => mayHold(child, after));
+
+    /** Page by page, from where the request goes on, as far as it needs. */
+    async function visitLarge(name: string): Promise<void> {
+      const path = name === '' ? root : `${root}/${name}`;
+      const [own] = (await store.list(path, { after: beforeManifests, limit: 1, signal }))?.entries ?? [];
+      take(name, name !== '' && own !== undefined && isManifests(own));
+      // Itself first, since more may lie below it; a listing begins behind it.
+      const start = startBelow(name, after);
+      if (start !== undefined && parseName(start) !== undefined)
+        await descend([name === '' ? start : `${name}/${start}`]);
+      for (let last = start, more = true; more && !isFull(); ) {
+        const wanted = Math.min(onePage, Math.max(smallPage, limit - names.length + 1));
+        const page = await store.list(path, {
+          limit: wanted,
+          maxAgeMs,
+          signal,
+          ...(last !== undefined && { after: last }),
+        });
+        await descend(childrenOf(name, page?.entries ?? []));
+        last = page?.entries.at(-1)?.name;
+        more = page?.more === true && last !== undefined;
+      }
+    }
+
+    await visitLarge('');
     return { names: names.slice(0, limit), more: isFull() };
   }
 
@@ -80,6 +110,14 @@ export function createCatalog(store: Store, clock: () => number): Catalog {
       pages.clear();
     },
   };
+}
+
+const isManifests = ({ name, isDirectory }: Entry): boolean => isDirectory && name === '_manifests';
+
+/** The first name below the folder on the way to `after`. */
+function startBelow(folder: string, after: string | undefined): string | undefined {
+  const prefix = folder === '' ? '' : `${folder}/`;
+  return after?.startsWith(prefix) === true ? after.slice(prefix.length).split('/', 1)[0] || undefined : undefined;
 }
 
 /** `/` sorts before everything else, so that a repository's own come right behind it. */
