@@ -8,6 +8,7 @@ import { createLeases, leaseTime } from './gc/lease.ts';
 import { createPurger } from './gc/purger.ts';
 import { createHealth } from './health/checks.ts';
 import { configuredChecks } from './health/configured.ts';
+import { isDeadHere, leaseHolder } from './holder.ts';
 import { createDebugServer, type Unready } from './http/debug.ts';
 import { createBaseUrl } from './http/location.ts';
 import { observeUploads } from './http/observe-uploads.ts';
@@ -26,7 +27,6 @@ import { loadSigningKey } from './signing.ts';
 import { failureOf, instrument } from './storage/instrument.ts';
 import { checkStore, openStore } from './storage/open.ts';
 import { wrapRedirects } from './storage/redirect.ts';
-import { leaseHolder } from './upkeep.ts';
 import { createUuids } from './uuid.ts';
 import { createVars } from './vars.ts';
 import { version } from './version.ts';
@@ -98,7 +98,14 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     clock,
   });
   const { uploadpurging } = config.storage.maintenance;
-  const leases = createLeases({ store: unwrapped, holder: leaseHolder(), newId: createUuids(), clock, ttl: leaseTime });
+  const leases = createLeases({
+    store: unwrapped,
+    holder: leaseHolder(),
+    isDead: isDeadHere,
+    newId: createUuids(),
+    clock,
+    ttl: leaseTime,
+  });
   const purger = createPurger(uploadpurging, {
     store: unwrapped,
     leases,

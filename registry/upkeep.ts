@@ -1,9 +1,9 @@
 /** What the commands that tend a store beside the server have in common: configuration, log, store, lease, signals. */
-import { hostname } from 'node:os';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type LoadOptions, loadConfig } from './config/load.ts';
 import type { Config } from './config/types.ts';
 import { createLeases, type Lease, leaseTime } from './gc/lease.ts';
+import { isDeadHere, leaseHolder } from './holder.ts';
 import { openOutput } from './log/output.ts';
 import { createLogger, type Logger } from './log.ts';
 import { checkStore, openStore } from './storage/open.ts';
@@ -24,9 +24,6 @@ export interface Upkeep {
 /** Milliseconds: longer than a lease stands still before its holder counts as dead. */
 const patience = leaseTime * 1.5;
 
-/** Tells this process from others, for people. */
-export const leaseHolder = (): string => `${hostname().replaceAll(/[^\w.-]/g, '_')}/${process.pid}`;
-
 /** Opens what the configuration names, does the work and closes it. Rejects with a sentence for people. */
 export async function upkeep<T>(
   path: string | undefined,
@@ -44,14 +41,18 @@ export async function upkeep<T>(
   const stop = stopSignal();
   const store = await openStore(config.storage.driver, context);
   const clock = (): number => performance.now();
-  const leases = createLeases({ store, holder: leaseHolder(), newId, clock, ttl: leaseTime });
+  const leases = createLeases({ store, holder: leaseHolder(), isDead: isDeadHere, newId, clock, ttl: leaseTime });
   const leased: Upkeep['leased'] = async (name, task) => {
     const lease = await leases.take(name, patience, {
       signal: stop,
       onWait: (other) =>
-        log.warn({ lease: name, holder: other }, 'another process is at it; waiting for a sign of life'),
+        log.warn(
+          { lease: name, holder: other.replace(/@.*/, '') },
+          'another process is at it; waiting for a sign of life',
+        ),
     });
-    if ('holder' in lease) throw new Error(`${lease.holder} is at it just now (lease ${name}); try again later`);
+    if ('holder' in lease)
+      throw new Error(`${lease.holder.replace(/@.*/, '')} is at it just now (lease ${name}); try again later`);
     try {
       return await task(lease, AbortSignal.any([stop, lease.lost]));
     } finally {

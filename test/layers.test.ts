@@ -55,6 +55,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'registry/collect': ['registry/*'],
   'registry/purge': ['registry/*'],
   'registry/upkeep': ['registry/*'],
+  'registry/holder': [],
   'registry/readonly': ['registry/log'],
   'registry/config-check': ['registry/config', 'registry/log'],
   'registry/app': ['registry/*'],

@@ -38,6 +38,8 @@ export interface LeasesDependencies {
   readonly store: Store;
   /** Tells this process from all others, for people: host and process id. Without spaces. */
   readonly holder: string;
+  /** Whether a holder is known to have ended, so that nobody need wait for its lease to run out. Default: nobody knows. */
+  readonly isDead?: ((holder: string) => boolean) | undefined;
   /** A fresh UUID. */
   readonly newId: () => string;
   /** Milliseconds of a clock that never goes back. */
@@ -83,7 +85,8 @@ const once = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', () => resolve());
   });
 
-export function createLeases({ store, holder, newId, clock, ttl }: LeasesDependencies): Leases {
+export function createLeases(dependencies: LeasesDependencies): Leases {
+  const { store, holder, isDead = () => false, newId, clock, ttl } = dependencies;
   function begin(path: string, content: Buffer, since: number, note: string): Lease {
     const controller = new AbortController();
     const over = new AbortController();
@@ -157,7 +160,7 @@ export function createLeases({ store, holder, newId, clock, ttl }: LeasesDepende
       for (;;) {
         const content = await store.read(path, { signal });
         const held = parse(content);
-        if (content === undefined || held === undefined || hasStood(seen, content, held.ttl)) {
+        if (content === undefined || held === undefined || isDead(held.holder) || hasStood(seen, content, held.ttl)) {
           const mine = heldBy({ holder, beat: newId(), ttl });
           if (await store.swap(path, content, mine, { signal })) {
             const stat = await store.stat(path, { signal });

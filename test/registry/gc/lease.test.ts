@@ -1,8 +1,10 @@
 /** Leases in a store: one holder at a time, a dead one replaced, whatever the clocks say. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLeases, type Lease, type Leases } from '../../../registry/gc/lease.ts';
+import { isDeadHere, leaseHolder } from '../../../registry/holder.ts';
 import * as keys from '../../../registry/service/keys.ts';
 import { createMemoryStore } from '../../../registry/storage/memory.ts';
 import { type Store, StoreError } from '../../../registry/storage/store.ts';
@@ -80,6 +82,28 @@ describe('a lease', () => {
       await next.release();
     });
   }
+
+  test('of a process of this machine that has ended is free at once', async () => {
+    const store = createMemoryStore();
+    const mortal = dying(store);
+    held(await contender(mortal.store, leaseHolder()).take(name, 0, {}));
+    mortal.die();
+    const options = {
+      store,
+      holder: 'two',
+      newId: () => crypto.randomUUID(),
+      clock: () => performance.now(),
+      ttl: 60_000,
+    };
+    assert.ok('holder' in (await createLeases({ ...options, isDead: isDeadHere }).take(name, 0, {})), 'it lives');
+    const child = spawn(process.execPath, ['-e', '']);
+    await new Promise((resolve) => child.once('close', resolve));
+    const ended = leaseHolder().replace(`/${process.pid}@`, `/${child.pid}@`);
+    assert.equal(isDeadHere(ended), true);
+    assert.equal(isDeadHere(ended.replace(/.$/, 'x')), false, 'of another machine nobody can tell');
+    await store.put(keys.lease(name), Buffer.from(`held ${ended} beat 60000`));
+    await held(await createLeases({ ...options, isDead: isDeadHere }).take(name, 0, {})).release();
+  });
 
   test('is given up by a holder whose store does not answer, before anybody else may have it', async () => {
     const store = createMemoryStore();
