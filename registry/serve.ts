@@ -79,6 +79,7 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
   const readOnly = createReadOnlyMode(config.storage.maintenance.readonly, { log });
   await readOnly.start();
   metrics.gauge('registry_read_only', 'Whether writes are refused just now.', () => (readOnly.active() ? 1 : 0));
+  const hasUrls = config.middleware.storage.length > 0 || !['filesystem', 'inmemory'].includes(driver.type);
   const inner = createServices({
     store,
     blobAccess: extensions.blobAccess,
@@ -92,7 +93,7 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     damaged: (kind) => metrics.damaged(kind),
     contentLimits,
     contentObserver: metrics.contentCache,
-    redirects: !config.storage.redirect.disable,
+    redirects: hasUrls && !config.storage.redirect.disable,
     newId: createUuids(),
     now,
     clock,

@@ -55,8 +55,16 @@ export function createBlobHandlers({ services, deleteEnabled }: HttpDependencies
   };
 }
 
-const redirectUrl = (blobs: Blobs, { raw, signal }: Call, name: RepositoryName, blob: Blob) =>
-  blobs.redirectUrl(name, blob, { signal, client: clientAddress(raw) });
+/** Most stores have no URLs, so nothing is looked up before it is asked for. */
+const redirectUrl = (blobs: Blobs, call: Call, name: RepositoryName, blob: Blob) =>
+  blobs.redirectUrl(name, blob, {
+    get signal() {
+      return call.signal;
+    },
+    get client() {
+      return clientAddress(call.raw);
+    },
+  });
 
 /** `Range` is for the store to honour. The URL may be good for minutes only, so the blob's own Cache-Control would be a lie. */
 const redirect = (location: string, digest: Digest): Answer => ({
