@@ -29,7 +29,7 @@ export interface Signed {
 type Json = Readonly<Record<string, unknown>>;
 
 /** Each costs its verification. */
-const maxSignatures = 32;
+const maxSignatures = 16;
 
 const invalid = (message: string): RegistryError => fault('MANIFEST_INVALID', message);
 
@@ -108,16 +108,17 @@ export function parseSigned(bytes: Buffer): Signed {
   return { payload: Buffer.concat([bytes.subarray(0, format.length), format.tail]), signatures };
 }
 
-const toBeSigned = (guarded: string, payload: Buffer): Buffer =>
-  Buffer.from(`${guarded}.${payload.toString('base64url')}`, 'latin1');
+/** `encoded`: the payload in base64url, which is large and the same for all signatures. */
+const toBeSigned = (guarded: string, encoded: string): Buffer => Buffer.from(`${guarded}.${encoded}`, 'latin1');
 
 /** Why a signature does not hold, or `undefined` if all do. Throws MANIFEST_INVALID for a malformed key. */
 export function flaw({ payload, signatures }: Signed): string | undefined {
+  const encoded = payload.toString('base64url');
   for (const { header, signature, protected: guarded } of signatures) {
     let holds: boolean;
     try {
       const key = header.x5c?.[0] === undefined ? readPublicJwk(header.jwk) : readCertificate(header.x5c[0]);
-      holds = verifies(key, header.alg, toBeSigned(guarded, payload), fromBase64Url(signature, 'a signature'));
+      holds = verifies(key, header.alg, toBeSigned(guarded, encoded), fromBase64Url(signature, 'a signature'));
     } catch (error) {
       throw invalid(`the key of a signature cannot be read: ${(error as Error).message}`);
     }
@@ -164,9 +165,9 @@ export function signPayload(payload: Buffer, key: SigningKey, now: Date): Signat
   const { length, tail } = formatFor(payload);
   const time = `${now.toISOString().slice(0, 19)}Z`;
   const guarded = JSON.stringify({ formatLength: length, formatTail: tail.toString('base64url'), time });
-  const encoded = Buffer.from(guarded).toString('base64url');
-  const signature = key.sign(toBeSigned(encoded, payload)).toString('base64url');
-  return { header: { jwk: key.jwk, alg: key.algorithm }, signature, protected: encoded };
+  const header = Buffer.from(guarded).toString('base64url');
+  const signature = key.sign(toBeSigned(header, payload.toString('base64url'))).toString('base64url');
+  return { header: { jwk: key.jwk, alg: key.algorithm }, signature, protected: header };
 }
 
 /** The body that clients read: the payload with the signatures put in. */

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import { fault } from '../oci/error.ts';
 import type { RepositoryName, Tag } from '../oci/name.ts';
-import type { Cancellable, Store } from '../storage/store.ts';
+import { type Cancellable, type Store, StoreError } from '../storage/store.ts';
 import * as keys from './keys.ts';
 import type { Tags } from './tags.ts';
 
@@ -59,7 +59,13 @@ export function createUntagging(dependencies: UntaggingDependencies): Untagging 
   async function marked<T>(name: RepositoryName, tag: Tag, work: () => Promise<T>): Promise<T> {
     const path = `${keys.untagging(name)}/${tag}.${newId()}`;
     const put = (): Promise<void> => store.put(path, Buffer.from(newId()), quick);
-    await put();
+    try {
+      await put();
+    } catch (error) {
+      // Deleting is what helps a full disk; pushes can't write there either.
+      if (error instanceof StoreError && error.code === 'no-space') return work();
+      throw error;
+    }
     let refreshing: Promise<void> = Promise.resolve();
     const timer = setInterval(() => {
       // A mark that could not be refreshed in time is the deletion's own risk, not its failure.

@@ -7,7 +7,7 @@ import * as keys from '../../../registry/service/keys.ts';
 import { createLinks } from '../../../registry/service/links.ts';
 import { createTags } from '../../../registry/service/tags.ts';
 import { createUntagging } from '../../../registry/service/untagging.ts';
-import type { Store } from '../../../registry/storage/store.ts';
+import { type Store, StoreError } from '../../../registry/storage/store.ts';
 import { around, image, memory, name, place, put, replica, tag } from './ground.ts';
 
 /** A store whose deletion of the tag's folder waits at a gate after it was begun. */
@@ -150,6 +150,19 @@ test('who waits too long is told to come again, and who leaves is let go', async
     (error) => error instanceof RegistryError && error.code === 'UNAVAILABLE',
   );
   await assert.rejects(create(1e9).met(name, [tag('v1')], { signal: AbortSignal.timeout(50) }));
+});
+
+test('a full disk does not keep anybody from deleting', async () => {
+  const store = memory();
+  const [old] = await twoImages(store);
+  const { digest } = await put(replica(store), old, 'v1');
+  const full = around(store, {
+    put: async (path) => {
+      throw new StoreError('no-space', 'inmemory', path);
+    },
+  });
+  assert.equal(await replica(full).manifests.remove(name, { digest }, {}), true);
+  assert.equal(await store.stat(keys.tag(name, 'v1')), undefined);
 });
 
 test('deleting what is not there writes nothing', async () => {
