@@ -181,7 +181,10 @@ test('bytes that the device failed to keep are not trusted again: their upload i
   });
   const [first = '', second = ''] = begun.map((location) => new URL(location).pathname);
   await withServer(t, root, under, async ({ client, server }) => {
-    const piece = { headers: { 'content-type': 'application/octet-stream' }, body: Buffer.alloc(4 * 1024 * 1024, 'bytes') };
+    const piece = {
+      headers: { 'content-type': 'application/octet-stream' },
+      body: Buffer.alloc(4 * 1024 * 1024, 'bytes'),
+    };
     assertFault(await client.send('PATCH', first, piece), 'a piece');
     await client.expect(404, 'GET', first);
     assertFault(await client.send('PUT', `${second}?digest=${digestOf(piece.body)}`, piece), 'the whole');

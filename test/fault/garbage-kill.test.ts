@@ -1,12 +1,12 @@
 /** kill -9 of a collector at 50 random moments, on 10,000 blobs: what a tag reaches is whole after each, and the last run ends it. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { accessSync, constants, globSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fastFolder } from '../support/fast-folder.ts';
 import { createChance, freshSeed } from '../support/push-client-random.ts';
 import { createRawTree, dataOf, imageOf, indexOf, type RawTree } from '../support/raw-tree.ts';
 
@@ -14,16 +14,6 @@ const program = new URL('../../bin/registry', import.meta.url).pathname;
 const repositories = 10;
 const kept = 100;
 const garbage = 150;
-
-/** In memory where there is a file system for it: thousands of small files, of which none need survive the machine. */
-function fastFolder(): string {
-  try {
-    accessSync('/dev/shm', constants.W_OK);
-    return '/dev/shm';
-  } catch {
-    return tmpdir();
-  }
-}
 
 /** Images with a tag, by an index or alone, of two layers of their own and one of all: 4 blobs each. */
 function plantKept(tree: RawTree): void {
@@ -97,57 +87,58 @@ function start(config: string): Started {
   };
 }
 
-async function suite(seed: string, kills: number): Promise<{ readonly killed: number; readonly finished: number }> {
+async function suite(
+  folder: string,
+  seed: string,
+  kills: number,
+): Promise<{ readonly killed: number; readonly finished: number }> {
   const chance = createChance(seed);
-  const folder = await mkdtemp(join(fastFolder(), 'berth-garbage-'));
-  try {
-    const tree = createRawTree(folder);
-    const config = join(folder, 'config.json');
-    await writeFile(
-      config,
-      JSON.stringify({ version: '0.1', log: { level: 'warn' }, storage: { filesystem: { rootdirectory: folder } } }),
-    );
-    plantKept(tree);
-    const expected = reached(tree.v2);
-    assert.equal(expected.size, repositories * kept * 4.5 + 1);
-    const links = [...filesIn(tree.v2)].filter((path) => path.endsWith('/link'));
-    const isWhole = (when: string): ReadonlySet<string> => {
-      const files = filesIn(tree.v2);
-      const lost = [...[...expected].map(dataOf), ...links].filter((path) => !files.has(path));
-      assert.deepEqual(lost, [], `${when}: what a tag reaches is gone`);
-      assert.deepEqual(broken(files), [], `${when}: links without content`);
-      return files;
-    };
-    let [killed, finished, round] = [0, 0, 0];
-    let duration = 2000;
-    plantGarbage(tree, round++);
-    while (killed < kills) {
-      const run = start(config);
-      await Promise.race([run.begun, run.ended]);
-      const begun = performance.now();
-      const isOver = await Promise.race([run.ended.then(() => true), sleep(chance.integer(duration), false)]);
-      run.kill();
-      const code = await run.ended;
-      if (!isOver && code === null) killed++;
-      else {
-        assert.equal(code, 0, run.stderr());
-        finished++;
-        duration = Math.max(200, performance.now() - begun);
-        plantGarbage(tree, round++);
-      }
-      isWhole(`seed "${seed}", after ${killed} kills`);
+  const tree = createRawTree(folder);
+  const config = join(folder, 'config.json');
+  await writeFile(
+    config,
+    JSON.stringify({ version: '0.1', log: { level: 'warn' }, storage: { filesystem: { rootdirectory: folder } } }),
+  );
+  plantKept(tree);
+  const expected = reached(tree.v2);
+  assert.equal(expected.size, repositories * kept * 4.5 + 1);
+  const links = [...filesIn(tree.v2)].filter((path) => path.endsWith('/link'));
+  const isWhole = (when: string): ReadonlySet<string> => {
+    const files = filesIn(tree.v2);
+    const lost = [...[...expected].map(dataOf), ...links].filter((path) => !files.has(path));
+    assert.deepEqual(lost, [], `${when}: what a tag reaches is gone`);
+    assert.deepEqual(broken(files), [], `${when}: links without content`);
+    return files;
+  };
+  let [killed, finished, round] = [0, 0, 0];
+  let duration = 2000;
+  plantGarbage(tree, round++);
+  while (killed < kills) {
+    const run = start(config);
+    await Promise.race([run.begun, run.ended]);
+    const begun = performance.now();
+    const isOver = await Promise.race([run.ended.then(() => true), sleep(chance.integer(duration), false)]);
+    run.kill();
+    const code = await run.ended;
+    if (!isOver && code === null) killed++;
+    else {
+      assert.equal(code, 0, run.stderr());
+      finished++;
+      duration = Math.max(200, performance.now() - begun);
+      plantGarbage(tree, round++);
     }
-    assert.equal(await start(config).ended, 0);
-    const data = [...isWhole('at the end')].filter((path) => path.endsWith('/data'));
-    assert.equal(data.length, expected.size, 'the last run deletes all that is left');
-    return { killed, finished };
-  } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    isWhole(`seed "${seed}", after ${killed} kills`);
   }
+  assert.equal(await start(config).ended, 0);
+  const data = [...isWhole('at the end')].filter((path) => path.endsWith('/data'));
+  assert.equal(data.length, expected.size, 'the last run deletes all that is left');
+  return { killed, finished };
 }
 
 test('a collector that is killed 50 times loses nothing that is in use', async (t) => {
   const seed = freshSeed();
-  const halves = await Promise.all([suite(`${seed}/one`, 25), suite(`${seed}/two`, 25)]);
+  const halves = await Promise.all(
+    ['one', 'two'].map(async (half) => suite(await fastFolder(t), `${seed}/${half}`, 25)),
+  );
   t.diagnostic(`seed ${seed}: ${JSON.stringify(halves)}`);
 });
