@@ -26,6 +26,10 @@ check: node_modules/.installed ## types, lint and format
 unit: node_modules/.installed ## the tests that need neither Go nor root
 	npm test
 
+soak: node_modules/.installed ## what takes hours: full sizes, long runs
+	$(NODE) test/tools/build.ts
+	$(NODE) test/run.ts soak
+
 bench: node_modules/.installed ## side by side with the peers; prints ratios
 	$(NODE) bench/main.ts
 
@@ -35,4 +39,4 @@ bench-s3: node_modules/.installed ## Berth and Distribution over one S3 server, 
 -include image.mk
 -include test/tools/cluster.mk
 
-.PHONY: help demo test check unit bench bench-s3
+.PHONY: help demo test check unit soak bench bench-s3

@@ -9,11 +9,12 @@ import { spec } from 'node:test/reporters';
 
 const root = new URL('..', import.meta.url).pathname;
 
-/** What needs neither Go nor root, what runs against real components, what needs a cluster of its own. */
+/** What needs neither Go nor root, what runs against real components, what needs a cluster of its own, what takes hours. */
 const suites: Readonly<Record<string, readonly string[]>> = {
   unit: ['test/*.test.ts', 'test/{registry,operator,storage,contract,conformance}/**/*.test.ts'],
   real: ['test/real/**/*.test.ts', 'test/image/**/*.test.ts', 'test/fault/**/*.test.ts'],
   e2e: ['test/e2e/**/*.test.ts'],
+  soak: ['test/soak/**/*.test.ts'],
 };
 
 function filesOf(argument: string): readonly string[] {
@@ -27,9 +28,11 @@ const wanted = process.argv.slice(2);
 const files = wanted.flatMap(filesOf);
 /** Real components and clusters share the machine badly with each other. */
 const concurrency = wanted.every((suite) => suite === 'unit') ? 2 : 1;
+/** Milliseconds for one file. */
+const deadline = (wanted.includes('soak') ? 240 : 30) * 60_000;
 let executed = 0;
 
-run({ files, concurrency, timeout: 30 * 60_000, cwd: root })
+run({ files, concurrency, timeout: deadline, cwd: root })
   .on('test:fail', (event) => {
     if (event.todo === undefined || event.todo === false) process.exitCode = 1;
   })
