@@ -12,11 +12,10 @@
 import type { Logger } from '../log.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
-import * as keys from '../service/keys.ts';
 import { eachLimited } from '../service/parallel.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 import { lookAgain, type Seen, unlinkedPair } from './again.ts';
-import { eachSharded, findUnmarked } from './content.ts';
+import { findUnmarked, sweepPlaces } from './content.ts';
 import { createDigestSet } from './digests.ts';
 import { tagTargets } from './links.ts';
 import { createMarker } from './mark.ts';
@@ -211,9 +210,9 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
 
   for (const revisions of dryRun ? [] : pending.values()) await sweepManifests(revisions);
   pending.clear();
-  await eachOf(repositories(store, { signal }), width, async ({ name, hasLayers }) => {
+  await eachOf(repositories(store, { signal }), width, async ({ name, hasLayers, hasReferrers }) => {
     if (hasLayers) await sweeper.layers(name);
-    if (!dryRun) await sweepReferrers(store, name, cutoff, { signal });
+    if (hasReferrers && !dryRun) await sweepReferrers(store, name, cutoff, { signal });
     output.progress(`deleting links: ${summary.eligible.layerLinks}`);
   });
   if (!dryRun) {
@@ -241,21 +240,7 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
       if (batch.push(digest) >= batchSize) await flush();
     }
     await flush();
-    if (!dryRun) await sweepPlaces();
-  }
-
-  /** Hints for mounts whose content went before, by whatever program. */
-  async function sweepPlaces(): Promise<void> {
-    await eachSharded(store, keys.placesRoot, { signal }, (page) =>
-      eachLimited(
-        page.filter((digest) => !marked.has(digest)),
-        async (digest) => {
-          if (await store.stat(keys.blobData(digest), { signal })) return;
-          const stat = await store.stat(keys.places(digest), { signal });
-          if (stat !== undefined && stat.modified < cutoff) await store.delete(keys.places(digest), { durable: false });
-        },
-      ),
-    );
+    if (!dryRun) await sweepPlaces(store, marked, { cutoff, signal });
   }
 }
 

@@ -123,7 +123,6 @@ export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: S
     async blob(digest) {
       if (marked.has(digest) || !(await isOld(keys.blobData(digest)))) return false;
       await store.delete(keys.blob(digest), quick);
-      await store.delete(keys.places(digest), quick);
       await told.gone(undefined, digest, keys.blob(digest));
       return true;
     },

@@ -16,6 +16,8 @@ export interface FoundRepository {
   readonly hasManifests: boolean;
   readonly hasLayers: boolean;
   readonly hasUploads: boolean;
+  /** Our index. */
+  readonly hasReferrers: boolean;
 }
 
 /** Direct children, a page at a time; nothing if there is no such folder. */
@@ -48,6 +50,7 @@ export async function* repositories(store: Store, options: Cancellable): AsyncGe
         hasManifests: own.has('_manifests'),
         hasLayers: own.has('_layers'),
         hasUploads: own.has('_uploads'),
+        hasReferrers: own.has('_referrers'),
       };
     }
     const below = folders

@@ -89,6 +89,24 @@ describe('a run that ends', () => {
     assert.ok(deaths > 50, `only ${deaths} places to die at`);
   });
 
+  test('on a store that tells names at any depth, as a bucket does, deletes the same', async () => {
+    const [{ store }, whole] = [await plant(), await plant()];
+    await run(whole.store, { untagged: true });
+    let walks = 0;
+    const bucket: Store = {
+      ...store,
+      async walk(path, { after = '', limit = 7 } = {}) {
+        walks++;
+        const paths = (await files(store, path)).filter((found) => found > after);
+        const stats = await Promise.all(paths.slice(0, limit).map((found) => store.stat(found)));
+        return { objects: stats.filter((stat) => stat !== undefined), more: paths.length > limit };
+      },
+    };
+    await run(bucket, { untagged: true });
+    assert.deepEqual(await files(store), await files(whole.store));
+    assert.ok(walks > 5);
+  });
+
   test('when it is asked to, does no more', async () => {
     const { store } = await plant();
     const before = await files(store);
