@@ -9,7 +9,7 @@ import { type Entry, file, link, merge, readTree, type Tree } from './tree.ts';
 const HOME = 'usr/local/lib/berth';
 
 /**
- * The top layer, the same for every architecture: the two bundles with their maps, the files that they read, the launchers,
+ * The top layer, the same for every architecture: the two bundles with their parts and maps, the files that they read, the launchers,
  * and the default configuration.
  *
  * @param root the checkout, with its dependencies installed
@@ -31,9 +31,10 @@ export async function berthLayer(
     ['entrypoint.sh', link('usr/local/bin/registry')],
     ['etc/docker/registry', link('../distribution')],
   ]);
-  for (const { program, code, map } of bundles) {
+  for (const { program, code, map, parts } of bundles) {
     layer.set(`${HOME}/${program}.mjs`, file(code));
     layer.set(`${HOME}/${program}.mjs.map`, file(map));
+    for (const [name, text] of parts) layer.set(`${HOME}/${name}`, file(text));
     layer.set(`usr/local/bin/${program}`, link(`../lib/berth/bin/${program}`));
   }
   const crds = await readTree(join(root, 'crds'), (path) =>

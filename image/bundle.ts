@@ -1,13 +1,15 @@
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { type BuildFailure, build, formatMessages } from 'esbuild';
 import { kubeConfigOnly } from './client-node.ts';
 import { ImageError } from './error.ts';
 import { sourcePosition } from './source-position.ts';
 
-/** A program in one file. */
+/** A program in one file, and what it loads only when it is configured in files beside it. */
 export interface Bundle {
   readonly code: string;
   readonly map: string;
+  /** File name to content: parts that are loaded later, and their maps. They have to stand in the same folder. */
+  readonly parts: ReadonlyMap<string, string>;
   /** The npm packages in it, as paths from the checkout: `node_modules/NAME`, or deeper for a nested one. */
   readonly packages: readonly string[];
   /** Files that its sources name and read at run time, as paths from the checkout. */
@@ -28,8 +30,9 @@ const BANNER = [
 ].join('\n');
 
 /**
- * Bundles a program with all it imports into one ES module and its source map. The map has no copies of the sources: a
- * stack trace needs only names and lines, and the map is held in memory once one is printed.
+ * Bundles a program with all it imports at the start into one ES module; what it imports later is in modules of its own, so
+ * that nobody pays for the libraries of a storage that is not theirs. The source maps have no copies of the sources: a stack
+ * trace needs only names and lines, and the map is held in memory once one is printed.
  *
  * @param root the checkout, with its dependencies installed
  * @throws ImageError with esbuild's messages
@@ -39,9 +42,13 @@ export async function bundle(root: string, program: (typeof PROGRAMS)[number]): 
   const entry = `${program}/main.ts`;
   const result = await build({
     absWorkingDir: root,
-    entryPoints: [entry],
+    entryPoints: { [program]: entry },
     // Never written: the place decides only what the map's relative names look like.
-    outfile: join(root, `${program}.mjs`),
+    outdir: root,
+    outExtension: { '.js': '.mjs' },
+    splitting: true,
+    // In the program's own folder, from which sources count the way to the files that they read.
+    chunkNames: `${program}-[name]-[hash]`,
     write: false,
     bundle: true,
     platform: 'node',
@@ -62,14 +69,17 @@ export async function bundle(root: string, program: (typeof PROGRAMS)[number]): 
     const messages = await formatMessages(error.errors, { kind: 'error' });
     throw new ImageError(`${program} cannot be bundled:\n${messages.join('').trimEnd()}`);
   });
-  const output = (suffix: string) => {
-    const found = result.outputFiles.find(({ path }) => path.endsWith(suffix));
-    if (!found) throw new ImageError(`esbuild gave no ${suffix} for ${program}`);
-    return found.text;
+  const parts = new Map(result.outputFiles.map(({ path, text }) => [basename(path), text]));
+  const take = (name: string): string => {
+    const text = parts.get(name);
+    if (text === undefined) throw new ImageError(`esbuild gave no ${name}`);
+    parts.delete(name);
+    return text;
   };
   return {
-    code: output('.mjs'),
-    map: output('.mjs.map'),
+    code: take(`${program}.mjs`),
+    map: take(`${program}.mjs.map`),
+    parts,
     packages: packagesOf(Object.keys(result.metafile.inputs)),
     assets: [...assets].sort(),
   };
