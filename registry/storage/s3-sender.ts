@@ -25,7 +25,7 @@ export interface SenderOptions {
   readonly store: (bytes: Buffer) => Promise<Piece>;
 }
 
-/** What is left behind the last full part. */
+/** What is left behind the last full part: together with the parts, every byte that was added and the tail before them. */
 export interface Rest {
   readonly tail: readonly Piece[];
   /** Valid until `close`. */
@@ -64,10 +64,12 @@ export function createSender(options: SenderOptions): Sender {
   const underWay = new Set<Promise<void>>();
   const parts: (SentPart | undefined)[] = [];
   let tail: (Piece | Promise<Piece>)[] = [...options.tail];
-  let tailBytes = options.tail.reduce((sum, piece) => sum + piece.size, 0);
+  let tailBytes = total(options.tail);
   let starter: Uint8Array[] = [];
   let starterBytes = 0;
   let filling: Filling | undefined;
+  /** The tail from before, and every byte that was taken since. */
+  let taken = tailBytes;
   let failure: { readonly error: unknown } | undefined;
 
   function fail(error: unknown): void {
@@ -98,13 +100,13 @@ export function createSender(options: SenderOptions): Sender {
   /** A buffer to fill, with what was gathered before. */
   async function take(): Promise<Filling> {
     const buffer = await memory.lend(giveUp, options.signal);
-    const taken: Filling = { buffer, start: tailBytes, used: tailBytes };
-    filling = taken;
+    const lent: Filling = { buffer, start: tailBytes, used: tailBytes };
+    filling = lent;
     const gathered = starter;
     starter = [];
     starterBytes = 0;
-    for (const chunk of gathered) put(taken, chunk, 0);
-    return taken;
+    for (const chunk of gathered) put(lent, chunk, 0);
+    return lent;
   }
 
   function put(into: Filling, chunk: Uint8Array, from: number): number {
@@ -129,6 +131,8 @@ export function createSender(options: SenderOptions): Sender {
       number = await options.number();
     } catch (error) {
       buffer.end();
+      // What it held, and the tail before it, are in no part: `sent` must not be taken for all there is.
+      fail(error);
       throw error;
     }
     const bytes = buffer.bytes.subarray(0, used);
@@ -156,6 +160,11 @@ export function createSender(options: SenderOptions): Sender {
     check();
   }
 
+  function sent(): readonly SentPart[] {
+    const gap = parts.indexOf(undefined);
+    return (gap === -1 ? parts : parts.slice(0, gap)) as readonly SentPart[];
+  }
+
   return {
     settle,
 
@@ -166,27 +175,30 @@ export function createSender(options: SenderOptions): Sender {
       if (filling === undefined && gathered <= STARTER && tailBytes + gathered < size) {
         starter.push(chunk);
         starterBytes = gathered;
+        taken += chunk.length;
         return;
       }
       for (let at = 0; at < chunk.length; ) {
         const current = filling ?? (await take());
+        const from = at;
         at = put(current, chunk, at);
+        taken += at - from;
         if (current.used === size) await ship(current);
       }
     },
 
-    sent() {
-      const gap = parts.indexOf(undefined);
-      return (gap === -1 ? parts : parts.slice(0, gap)) as readonly SentPart[];
-    },
+    sent,
 
     async rest() {
-      const pieces = await Promise.all(tail);
+      // Before anything is waited for: what is recalled meanwhile would be in neither of the two.
       filling?.buffer.seal();
+      const pieces = await Promise.all(tail);
       const bytes =
         filling === undefined
           ? Buffer.concat(starter, starterBytes)
           : filling.buffer.bytes.subarray(filling.start, filling.used);
+      // An upload with fewer bytes than came would be worse than one that fails.
+      if (total(sent()) + total(pieces) + bytes.length !== taken) throw new Error('bytes of an upload went astray');
       return { tail: pieces, bytes };
     },
 
@@ -205,3 +217,5 @@ export function createSender(options: SenderOptions): Sender {
     },
   };
 }
+
+const total = (pieces: readonly { readonly size: number }[]): number => pieces.reduce((sum, { size }) => sum + size, 0);
