@@ -87,7 +87,8 @@ export function createPurger(options: PurgerOptions, dependencies: PurgerDepende
   }
 
   async function live(): Promise<void> {
-    let pause = Math.floor(random() * 60) * minute;
+    // Spread, as the replicas of a deployment start together; but a short interval means soon.
+    let pause = Math.min(Math.floor(random() * 60) * minute, interval);
     log.info({}, `Starting upload purge in ${goDuration(pause)}`);
     for (;;) {
       await wait(pause, signal);

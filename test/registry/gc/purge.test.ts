@@ -231,6 +231,30 @@ describe('the purge inside a server', () => {
     await purger.stop();
   });
 
+  test('does not wait longer than the interval for the first time', async () => {
+    const waits: number[] = [];
+    const { store } = plant();
+    const purger = createPurger(
+      { age: 0, interval: 5_000, dryrun: false },
+      {
+        store,
+        leases: { take: async () => ({ holder: 'nobody' }) },
+        log: silent,
+        metrics: { purgeEnded() {} },
+        random: () => 0.5,
+        now: () => now,
+        wait: async (ms) => {
+          waits.push(ms);
+          if (waits.length > 1) throw new Error('enough');
+        },
+      },
+    );
+    purger.start();
+    await eventually(() => assert.equal(waits.length, 2));
+    assert.deepEqual(waits, [5_000, 5_000]);
+    await purger.stop();
+  });
+
   test('durations as Go writes them', () => {
     const expected = { 0: '0s', 60000: '1m0s', 3540000: '59m0s', 86400000: '24h0m0s', 1500: '1.5s', 20: '20ms' };
     for (const [ms, text] of Object.entries(expected)) assert.equal(goDuration(Number(ms)), text);
