@@ -113,7 +113,8 @@ export function createMultiparts(options: MultipartsParts): Multiparts {
     async copyAll(upload, first, { key, size }, options) {
       const slots = createSemaphore(copyConcurrency);
       // Evenly, and rather fewer, so that none is smaller than a part may be: others may follow the last one.
-      const count = Math.max(1, Math.min(Math.ceil(size / copyChunk), Math.floor(size / LEAST_PART)));
+      const most = Math.min(LAST_PART + 1 - first, Math.floor(size / LEAST_PART));
+      const count = Math.max(1, Math.min(Math.ceil(size / copyChunk), most));
       const step = Math.ceil(size / count);
       return await Promise.all(
         Array.from({ length: Math.ceil(size / step) }, (_, at) => {
