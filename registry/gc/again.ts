@@ -2,21 +2,24 @@
  * A second look, between links and bytes: manifests that were pushed while the first was going on. What they point to had
  * its links when the push was checked; if a link went meanwhile, it is put back as long as the bytes are there.
  */
-import { type Digest, digestBytes } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import * as keys from '../service/keys.ts';
 import { link } from '../service/links.ts';
 import { eachLimited } from '../service/parallel.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
-import type { DigestSet } from './digests.ts';
+import { tagTargets } from './links.ts';
 import type { Marker } from './mark.ts';
 import { loadRevisions, unvisited } from './revisions.ts';
+import type { Taken } from './taken.ts';
 
 /** What the first look saw of a repository. */
 export interface Seen {
   readonly fingerprint: number;
-  /** Whether there were folders without a link, in which one may have appeared. */
-  readonly hadGone: boolean;
+  /** Whether there were folders without a link, or links without content, which may have appeared since. */
+  readonly hadGaps: boolean;
+  /** Whether this run took manifests away, of which one may have been pushed again in that very moment. */
+  readonly hasLost: boolean;
 }
 
 export interface AgainDependencies extends Cancellable {
@@ -26,27 +29,19 @@ export interface AgainDependencies extends Cancellable {
   /** Milliseconds since the epoch, by the store's clock. */
   readonly cutoff: number;
   readonly seed: number;
-  /** Links that this run took away, by `unlinkedPair`. */
-  readonly unlinked: DigestSet;
-  /** What was newly marked for a repository since it was last asked. */
-  readonly late: (name: RepositoryName) => readonly Digest[];
+  readonly taken: Taken;
 }
-
-type LinkKind = 'layer' | 'manifest';
-
-/** One set for all repositories: a name and a digest, as a digest. */
-export const unlinkedPair = (kind: LinkKind, name: RepositoryName, digest: Digest): Digest =>
-  digestBytes('sha256', Buffer.from(`${kind} ${name} ${digest}`));
 
 export async function lookAgain(
   dependencies: AgainDependencies,
   name: RepositoryName,
   seen: Seen | undefined,
 ): Promise<void> {
-  const { store, marker, untagged, cutoff, seed, unlinked, late, signal } = dependencies;
+  const { store, marker, untagged, cutoff, seed, taken, signal } = dependencies;
   const options = { signal };
   const revisions = await loadRevisions(store, name, seed, options);
-  if (seen !== undefined && seen.fingerprint === revisions.fingerprint && !seen.hadGone) return;
+  const isSame = seen !== undefined && seen.fingerprint === revisions.fingerprint;
+  if (isSame && !seen.hadGaps && !seen.hasLost) return;
 
   const fresh: Digest[] = [];
   await eachLimited([...unvisited(revisions)], async (place) => {
@@ -56,26 +51,30 @@ export async function lookAgain(
     if (!untagged || (stat !== undefined && stat.modified >= cutoff)) fresh.push(digest);
   });
 
-  async function putBack(kind: LinkKind, path: string, digest: Digest): Promise<boolean> {
-    if (!unlinked.has(unlinkedPair(kind, name, digest))) return false;
-    const data = await store.stat(keys.blobData(digest), options);
-    if (data === undefined || data.isDirectory) return false;
-    const { content } = link(path, digest);
-    await store.put(path, content, options);
-    return true;
+  /** Writes what is wanted of this run's taken links. Gives the manifests that are back. */
+  async function putBack(): Promise<readonly Digest[]> {
+    const manifests: Digest[] = [];
+    await eachLimited(taken.wanted(name), async ({ kind, path, target }) => {
+      const data = await store.stat(keys.blobData(target), options);
+      if (data === undefined || data.isDirectory) return;
+      await store.put(path, link(path, target).content, options);
+      if (kind === 'manifest') manifests.push(target);
+    });
+    return manifests;
   }
 
   let table = revisions;
   let wanted: readonly Digest[] = fresh;
+  if (seen?.hasLost === true) {
+    for (const digest of (await tagTargets(store, name, options)).digests) taken.want(name, digest);
+    const back = await putBack();
+    if (back.length > 0) table = await loadRevisions(store, name, seed, options);
+    wanted = [...fresh, ...back];
+  }
   while (wanted.length > 0) {
     await marker.keep(table, wanted);
-    const manifests: Digest[] = [];
-    await eachLimited(late(name), async (digest) => {
-      if (await putBack('manifest', keys.revisionLink(name, digest), digest)) manifests.push(digest);
-      else await putBack('layer', keys.layerLink(name, digest), digest);
-    });
     // Children whose link is back: what hangs on them is looked at as well.
-    if (manifests.length > 0) table = await loadRevisions(store, name, seed, options);
-    wanted = manifests;
+    wanted = await putBack();
+    if (wanted.length > 0) table = await loadRevisions(store, name, seed, options);
   }
 }

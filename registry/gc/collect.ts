@@ -6,7 +6,7 @@
  *  1. mark, repository by repository; then what was marked from another repository, until nothing more is found
  *  2. look for content that is unmarked
  *  3. manifests without a tag (with `untagged`), links to unmarked layers, hints of ours that stand for what is gone
- *  4. a second look at repositories that changed meanwhile
+ *  4. a second look at repositories that changed meanwhile, and at the links that are left
  *  5. content
  */
 import type { Logger } from '../log.ts';
@@ -14,15 +14,16 @@ import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import { eachLimited } from '../service/parallel.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
-import { lookAgain, type Seen, unlinkedPair } from './again.ts';
+import { lookAgain, type Seen } from './again.ts';
 import { findUnmarked, sweepPlaces } from './content.ts';
 import { createDigestSet } from './digests.ts';
 import { tagTargets } from './links.ts';
 import { createMarker } from './mark.ts';
 import type { CollectOutput } from './output.ts';
 import { createManifestReader } from './reader.ts';
-import { gone, printOf, type Revisions, sumOf, unreached } from './revisions.ts';
+import { dangling, gone, printOf, type Revisions, sumOf, unreached } from './revisions.ts';
 import { createSweeper, sweepReferrers } from './sweep.ts';
+import { createTaken } from './taken.ts';
 import { eachOf, repositories } from './walk.ts';
 
 export interface CollectOptions extends Cancellable {
@@ -66,10 +67,9 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
   const { dryRun, untagged, cutoff, seed, signal } = options;
   const { store, log, output, forget } = dependencies;
   const marked = createDigestSet(seed);
-  const unlinked = createDigestSet(seed);
+  const taken = createTaken(seed);
   const seen = new Map<RepositoryName, Seen>();
   const pending = new Map<RepositoryName, Revisions>();
-  const late = new Map<RepositoryName, Digest[]>();
   let isSecondLook = false;
   const summary: Summary = {
     repositories: 0,
@@ -89,18 +89,16 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
     cutoff,
     seed,
     signal,
+    formerly: taken.formerly,
     told: {
-      manifest(name, digest) {
+      manifest(name, digest, isNew) {
+        if (isSecondLook && !isNew) return;
         summary.manifests++;
         output.line(`${name}: marking manifest ${digest} `);
       },
-      blob(name, digest) {
-        if (isSecondLook) {
-          const found = late.get(name);
-          if (found === undefined) late.set(name, [digest]);
-          else found.push(digest);
-        }
-        output.line(`${name}: marking blob ${digest}`);
+      blob(name, digest, isNew) {
+        if (isSecondLook) taken.want(name, digest);
+        if (isNew) output.line(`${name}: marking blob ${digest}`);
       },
       kept(name, fields, reason) {
         if (summary.kept.length < keptNamed && !summary.kept.includes(name)) summary.kept.push(name);
@@ -123,11 +121,17 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
       damagedLayer(path) {
         log.warn({ path }, 'a damaged link to a layer stands for nothing that could be told, and is left alone');
       },
-      async gone(name, digest, path) {
-        if (name !== undefined) {
-          unlinked.add(unlinkedPair(path.includes('/_layers/') ? 'layer' : 'manifest', name, digest));
-        } else log.info({}, `Deleting blob: ${path}`);
+      async manifestGone(name, digest) {
+        taken.manifest(name, digest);
         await forget(name, digest);
+      },
+      async layerGone(name, folder, digest, target) {
+        taken.layer(name, folder, target);
+        if (digest !== undefined) await forget(name, digest);
+      },
+      async contentGone(digest, path) {
+        log.info({}, `Deleting blob: ${path}`);
+        await forget(undefined, digest);
       },
     },
   });
@@ -139,7 +143,8 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
       const revisions = await marker.repository(name);
       summary.repositories++;
       output.progress(`marking: ${summary.repositories} repositories, ${summary.manifests} manifests`);
-      seen.set(name, { fingerprint: revisions.fingerprint, hadGone: revisions.flags.some((flag) => flag === gone) });
+      const hadGaps = revisions.flags.some((flag) => (flag & (gone | dangling)) !== 0);
+      seen.set(name, { fingerprint: revisions.fingerprint, hadGaps, hasLost: false });
       if (!unreached(revisions, true).next().done || !unreached(revisions, false).next().done) {
         pending.set(name, revisions);
       }
@@ -176,24 +181,9 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
     const before = seen.get(name);
     if (before === undefined) return;
     const fingerprint = went.reduce((sum, digest) => sumOf(sum, -printOf(digest)), before.fingerprint);
-    seen.set(name, { ...before, fingerprint });
+    seen.set(name, { ...before, fingerprint, hasLost: before.hasLost || went.length > 0 });
     output.progress(`deleting manifests: ${summary.deleted.manifests}`);
   }
-
-  const again = {
-    store,
-    marker,
-    untagged,
-    cutoff,
-    seed,
-    unlinked,
-    signal,
-    late(name: RepositoryName): readonly Digest[] {
-      const found = late.get(name) ?? [];
-      late.delete(name);
-      return found;
-    },
-  };
 
   await mark();
   for (const revisions of pending.values()) await announce(revisions);
@@ -217,8 +207,11 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
   });
   if (!dryRun) {
     isSecondLook = true;
-    await eachOf(repositories(store, { signal }), width, async ({ name, hasManifests }) => {
+    const again = { store, marker, untagged, cutoff, seed, taken, signal };
+    await eachOf(repositories(store, { signal }), width, async ({ name, hasManifests, hasLayers }) => {
       if (hasManifests) await lookAgain(again, name, seen.get(name));
+      // A link that came behind the sweep may be one of a mount: its content is old, and in use.
+      if (hasLayers && unmarked.digests.size > 0) await sweeper.linked(name);
     });
   }
 

@@ -29,14 +29,27 @@ export function aliasFolders(text: string): readonly string[] {
   return [...new Set(spellings)].map((spelling) => `${spelling}/${encoded}`).filter((path) => legalFolder.test(path));
 }
 
-/** Content for which another digest stands in this repository. */
-export async function aliasTargets(store: Store, name: RepositoryName, text: string, options: Cancellable) {
+/**
+ * Content for which another digest stands in this repository, or stood: `formerly` tells what a link said that is gone.
+ * `damaged`: paths of links that no longer tell.
+ */
+export async function aliasTargets(
+  store: Store,
+  name: RepositoryName,
+  text: string,
+  formerly: (name: RepositoryName, folder: string) => Digest | undefined,
+  options: Cancellable,
+) {
   const targets: Digest[] = [];
+  const damaged: string[] = [];
   for (const folder of aliasFolders(text)) {
-    const target = await readLink(store, `${keys.layers(name)}/${folder}/link`, options);
-    if (target !== 'absent' && target !== 'damaged') targets.push(target);
+    const path = `${keys.layers(name)}/${folder}/link`;
+    const target = await readLink(store, path, options);
+    const found = target === 'absent' ? formerly(name, folder) : target;
+    if (found === 'damaged') damaged.push(path);
+    else if (found !== undefined) targets.push(found);
   }
-  return targets;
+  return { targets, damaged };
 }
 
 /** Content of the signatures that the first versions stored beside a manifest. */

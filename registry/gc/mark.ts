@@ -28,12 +28,15 @@ export interface MarkerDependencies extends Cancellable {
   readonly cutoff: number;
   readonly seed: number;
   readonly told: MarkObserver;
+  /** What a link that this run took away stood for, by its folder below `_layers/`. */
+  readonly formerly: (name: RepositoryName, folder: string) => Digest | undefined;
 }
 
-/** Told while it goes on; for output and counts. */
+/** Told while it goes on, of each reference however often it is met; for output and counts. */
 export interface MarkObserver {
-  manifest(name: RepositoryName, digest: Digest): void;
-  blob(name: RepositoryName, digest: Digest): void;
+  /** `isNew`: it was not marked yet. */
+  manifest(name: RepositoryName, digest: Digest, isNew: boolean): void;
+  blob(name: RepositoryName, digest: Digest, isNew: boolean): void;
   /** Something keeps all content of a repository, or of a tag. */
   kept(name: RepositoryName, fields: object, reason: string): void;
 }
@@ -47,28 +50,39 @@ export interface Marker {
 }
 
 export function createMarker(dependencies: MarkerDependencies): Marker {
-  const { store, read, marked, untagged, cutoff, seed, told, signal } = dependencies;
+  const { store, read, marked, untagged, cutoff, seed, told, formerly, signal } = dependencies;
   const options = { signal };
 
-  async function mark(name: RepositoryName, digest: Digest, references: References): Promise<void> {
-    told.manifest(name, digest);
-    marked.add(digest);
+  /** Gives the reason why not everything that it points to could be told, if there is one. */
+  async function mark(name: RepositoryName, digest: Digest, references: References): Promise<string | undefined> {
+    told.manifest(name, digest, marked.add(digest));
+    let trouble: string | undefined;
     for (const text of references.digests) {
       const found = parseDigest(text);
       if (found !== undefined) markBlob(name, found);
       if (found !== undefined && algorithmOf(found) === canonical) continue;
-      for (const target of await aliasTargets(store, name, text, options)) markBlob(name, target);
+      const { targets, damaged } = await aliasTargets(store, name, text, formerly, options);
+      for (const target of targets) markBlob(name, target);
+      for (const path of damaged) {
+        trouble = `${path} is damaged`;
+        told.kept(
+          name,
+          { repository: name, digest, path },
+          'the link to a layer is damaged, so its repository keeps all its content; push the layer again or delete the manifest',
+        );
+      }
     }
-    if (!references.isSchema1) return;
+    if (!references.isSchema1) return trouble;
     for (const target of await signatureTargets(store, name, digest, options)) markBlob(name, target);
+    return trouble;
   }
 
   function markBlob(name: RepositoryName, digest: Digest): void {
-    if (marked.add(digest)) told.blob(name, digest);
+    told.blob(name, digest, marked.add(digest));
   }
 
-  /** Marks one manifest and gives the digests that it names, or the reason why they cannot be told. */
-  async function reach(revisions: Revisions, place: number): Promise<readonly string[] | { reason: string }> {
+  /** Marks one manifest and gives the digests that it names, and the reason why not all of them can be told. */
+  async function reach(revisions: Revisions, place: number): Promise<Reached> {
     const { name, digests, flags } = revisions;
     flags[place] = visited;
     const digest = digests.at(place);
@@ -79,13 +93,13 @@ export function createMarker(dependencies: MarkerDependencies): Marker {
     if (link === undefined) flags[place] = gone;
     else if (manifest.state === 'absent') flags[place] = visited | dangling;
     else if (manifest.state === 'read') {
-      await mark(name, digest, manifest.references);
-      return manifest.references.digests;
+      const trouble = await mark(name, digest, manifest.references);
+      return { digests: manifest.references.digests, trouble };
     } else {
       await keepUnreadable(name, digest, manifest.reason);
-      return { reason: manifest.reason };
+      return { digests: [], trouble: manifest.reason };
     }
-    return [];
+    return { digests: [], trouble: undefined };
   }
 
   /** Keeps these and the children that are manifests here. Gives a reason to keep the whole repository, if there is one. */
@@ -99,8 +113,8 @@ export function createMarker(dependencies: MarkerDependencies): Marker {
       await eachLimited(level, async (place) => {
         if (isReached(place)) return;
         const found = await reach(revisions, place);
-        if ('reason' in found) trouble = found.reason;
-        else next.push(...placesOf(digests, found));
+        trouble = found.trouble ?? trouble;
+        next.push(...placesOf(digests, found.digests));
       });
       level = next;
     }
@@ -212,6 +226,11 @@ export function createMarker(dependencies: MarkerDependencies): Marker {
       if (trouble !== undefined) await keepAll(revisions);
     },
   };
+}
+
+interface Reached {
+  readonly digests: readonly string[];
+  readonly trouble: string | undefined;
 }
 
 /** Places of those that are manifests of the repository. */

@@ -27,8 +27,11 @@ export interface SweeperDependencies extends Cancellable {
 export interface SweepObserver {
   layer(name: RepositoryName, folder: string): void;
   damagedLayer(path: string): void;
-  /** A membership, or the content itself (`name` undefined), is gone. Never told in a dry run. */
-  gone(name: RepositoryName | undefined, digest: Digest, path: string): Promise<void>;
+  /** What follows is never told in a dry run. */
+  manifestGone(name: RepositoryName, digest: Digest): Promise<void>;
+  /** `digest`: what the folder is called by, if that names content; `target`: what the link in it stood for. */
+  layerGone(name: RepositoryName, folder: string, digest: Digest | undefined, target: Digest): Promise<void>;
+  contentGone(digest: Digest, path: string): Promise<void>;
 }
 
 export interface Sweeper {
@@ -39,6 +42,8 @@ export interface Sweeper {
   ): Promise<{ went: readonly Digest[]; stay: readonly Digest[] }>;
   /** Links to layers that were not marked. */
   layers(name: RepositoryName): Promise<void>;
+  /** Marks what the links to layers stand for that are there still, or there again. */
+  linked(name: RepositoryName): Promise<void>;
   /** Whether it was deleted: what was marked or written anew meanwhile stays. */
   blob(digest: Digest): Promise<boolean>;
 }
@@ -68,21 +73,26 @@ export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: S
     }
   }
 
-  async function isGoing(name: RepositoryName, folder: string, digest: Digest | undefined): Promise<boolean> {
-    if (digest !== undefined && marked.has(digest)) return false;
+  /** What a link stands for that goes; `undefined`: it stays. */
+  async function targetGoing(
+    name: RepositoryName,
+    folder: string,
+    digest: Digest | undefined,
+  ): Promise<Digest | undefined> {
+    if (digest !== undefined && marked.has(digest)) return undefined;
     const path = `${keys.layers(name)}/${folder}/link`;
     const target = await readLink(store, path, options);
-    if (target === 'absent') return false;
+    if (target === 'absent') return undefined;
     if (target === 'damaged') {
       // A canonical one says by its place what it stood for; another one nobody can tell.
-      if (digest !== undefined && algorithmOf(digest) === canonical) return isOld(path);
+      if (digest !== undefined && algorithmOf(digest) === canonical) return (await isOld(path)) ? digest : undefined;
       told.damagedLayer(path);
-      return false;
+      return undefined;
     }
-    if (marked.has(target)) return false;
-    if (await isOld(path)) return true;
+    if (marked.has(target)) return undefined;
+    if (await isOld(path)) return target;
     marked.add(target);
-    return false;
+    return undefined;
   }
 
   return {
@@ -98,7 +108,7 @@ export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: S
         if (await isOld(keys.revisionLink(name, digest))) {
           await store.delete(keys.revision(name, digest), quick);
           went.push(digest);
-          await told.gone(name, digest, keys.revision(name, digest));
+          await told.manifestGone(name, digest);
         } else stay.push(digest);
       });
       return { went, stay };
@@ -109,12 +119,24 @@ export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: S
         await eachLimited(
           page.filter(({ digest }) => digest === undefined || !marked.has(digest)),
           async ({ folder, digest }) => {
-            if (!(await isGoing(name, folder, digest))) return;
+            const target = await targetGoing(name, folder, digest);
+            if (target === undefined) return;
             told.layer(name, folder);
             if (dryRun) return;
-            const path = `${keys.layers(name)}/${folder}`;
-            await store.delete(path, quick);
-            if (digest !== undefined) await told.gone(name, digest, path);
+            await store.delete(`${keys.layers(name)}/${folder}`, quick);
+            await told.layerGone(name, folder, digest, target);
+          },
+        );
+      }
+    },
+
+    async linked(name) {
+      for await (const page of layerFolders(store, name, options)) {
+        await eachLimited(
+          page.filter(({ digest }) => digest === undefined || !marked.has(digest)),
+          async ({ folder }) => {
+            const target = await readLink(store, `${keys.layers(name)}/${folder}/link`, options);
+            if (target !== 'absent' && target !== 'damaged') marked.add(target);
           },
         );
       }
@@ -123,7 +145,7 @@ export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: S
     async blob(digest) {
       if (marked.has(digest) || !(await isOld(keys.blobData(digest)))) return false;
       await store.delete(keys.blob(digest), quick);
-      await told.gone(undefined, digest, keys.blob(digest));
+      await told.contentGone(digest, keys.blob(digest));
       return true;
     },
   };
