@@ -115,10 +115,10 @@ export function createMultiparts(options: MultipartsParts): Multiparts {
       // Evenly, and rather fewer, so that none is smaller than a part may be: others may follow the last one.
       const most = Math.min(LAST_PART + 1 - first, Math.floor(size / LEAST_PART));
       const count = Math.max(1, Math.min(Math.ceil(size / copyChunk), most));
-      const step = Math.ceil(size / count);
+      const bound = (at: number): number => Math.floor((at * size) / count);
       return await Promise.all(
-        Array.from({ length: Math.ceil(size / step) }, (_, at) => {
-          const window = { key, start: at * step, end: Math.min(size, (at + 1) * step) };
+        Array.from({ length: count }, (_, at) => {
+          const window = { key, start: bound(at), end: bound(at + 1) };
           return slots.run(() => copy(upload, first + at, window, options), options.signal);
         }),
       );
