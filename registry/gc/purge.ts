@@ -1,6 +1,6 @@
 /**
  * Upload purge: deletes uploads that were begun long ago and never finished. An upload's age is what its `startedat` says,
- * as in Distribution. One without it, or with a garbled one, which Distribution keeps for ever, is as old as the newest thing
+ * as in Distribution, or our `begun` in a bucket. One without it, or with a garbled one, which Distribution keeps for ever, is as old as the newest thing
  * in its folder.
  */
 import type { Logger } from '../log.ts';
@@ -86,9 +86,13 @@ async function beginOf(
   id: string,
   options: Cancellable,
 ): Promise<number | undefined> {
-  const written = (await store.read(keys.uploadStartedAt(name, id), options))?.toString('latin1').trim() ?? '';
-  const date = rfc3339.test(written) ? Date.parse(written) : Number.NaN;
-  return Number.isNaN(date) ? newestBelow(store, keys.upload(name, id), deepest, options) : date;
+  // The second is ours, where sessions are the driver's own: Distribution must not take them for its own.
+  for (const path of [keys.uploadStartedAt(name, id), keys.uploadBegun(name, id)]) {
+    const written = (await store.read(path, options))?.toString('latin1').trim() ?? '';
+    const date = rfc3339.test(written) ? Date.parse(written) : Number.NaN;
+    if (!Number.isNaN(date)) return date;
+  }
+  return newestBelow(store, keys.upload(name, id), deepest, options);
 }
 
 async function newestBelow(store: Store, path: string, depth: number, options: Cancellable) {

@@ -98,6 +98,15 @@ describe('uploads that were begun long ago', () => {
     assert.ok((await files(store)).every((path) => path.startsWith(busy)));
   });
 
+  test('in a bucket, whose sessions have our own date', async () => {
+    const { store, upload } = plant();
+    const stays = await upload('app', undefined, { begun: young, 'session.data': 'x' });
+    await upload('app', undefined, { begun: old, 'session.data': 'x' });
+    await upload('app', old, { begun: young });
+    assert.deepEqual(await purge(store), { found: 3, purged: 2, errors: 0 });
+    assert.ok((await files(store)).every((path) => path.startsWith(stays)));
+  });
+
   test('one that cannot be deleted keeps no other', async () => {
     const { store, upload } = plant();
     const stuck = await upload('app', old);
