@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { copyFile, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { allDone } from './abort.ts';
-import { closeFile, codeOf, openFile, statDescriptor, statPath, writeFully } from './filesystem-calls.ts';
+import { closeFile, codeOf, openFile, statDescriptor, statPath, truncateFile, writeFully } from './filesystem-calls.ts';
 import type { Directories } from './filesystem-directories.ts';
 import type { SyncCall } from './filesystem-directory-sync.ts';
 import type { NearCalls } from './filesystem-local.ts';
@@ -31,6 +31,8 @@ export interface WriteOptions {
 export interface RenameOptions {
   /** `false`: the old name may come back after a power loss, beside the new one. */
   readonly syncSource: boolean;
+  /** Whether the file counts as written now, whenever its last bytes came. It must be writable then, and nobody else's. */
+  readonly isNew: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -105,11 +107,15 @@ export function createDurableWriter(
     await directories.settle([folder]);
   }
 
-  async function renameOnce(source: string, target: string, { syncSource, signal }: RenameOptions): Promise<void> {
+  async function renameOnce(source: string, target: string, options: RenameOptions): Promise<void> {
+    const { syncSource, isNew, signal } = options;
     const folder = dirname(target);
-    const descriptor = await openFile(source, 'r');
+    const descriptor = await openFile(source, isNew ? 'r+' : 'r');
     try {
-      if ((await statDescriptor(descriptor)).isDirectory()) throw absent(source);
+      const stats = await statDescriptor(descriptor);
+      if (stats.isDirectory()) throw absent(source);
+      // To its own size: that dates it by the clock that dates all other files.
+      if (isNew) await truncateFile(descriptor, stats.size);
       await allDone([sync(descriptor), settleNew(folder)]);
       signal?.throwIfAborted();
       await renameOver(source, target);

@@ -144,7 +144,7 @@ export function createFilesystemUpload(parts: UploadParts, path: string): Upload
         const taken = held ?? (await claims.take(location, size));
         held = undefined;
         try {
-          await writer.rename(taken, place, { syncSource: false, signal });
+          await writer.rename(taken, place, { syncSource: false, isNew: true, signal });
         } catch (error) {
           await giveBack(taken, error);
           throw isAbsence(error) ? new StoreError('conflict', DRIVER, path) : error;

@@ -159,7 +159,11 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
     async move(source, target, options) {
       const from = names.locateTarget(source);
       const to = names.locateTarget(target);
-      await operate(source, () => writer.rename(from, to, { syncSource: true, signal: options?.signal }), options);
+      await operate(
+        source,
+        () => writer.rename(from, to, { syncSource: true, isNew: false, signal: options?.signal }),
+        options,
+      );
     },
 
     async copy(source, target, options) {

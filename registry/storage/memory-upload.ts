@@ -75,6 +75,7 @@ export function createMemoryUpload(tree: MemoryTree, path: string, clock: () => 
       const file = need();
       if (size !== file.size) throw new StoreError('conflict', DRIVER, path);
       if (target === path) return;
+      file.modified = clock();
       tree.place(target, file);
       tree.remove(path);
     },

@@ -1,6 +1,6 @@
 /** Taking an upload over from a holder that died, and giving it back. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createClaims } from '../../registry/storage/filesystem-claim.ts';
@@ -43,4 +43,19 @@ test('a commit that does not come gives the bytes back, so that the next one nee
   assert.equal((await store.read('/blob'))?.toString(), bytes);
   await first.release?.();
   await assert.rejects(first.commit('/other', bytes.length), (error) => error instanceof StoreError);
+});
+
+test('what is committed counts as written then, however long ago its bytes came', async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = storeAt(t, folder);
+  const upload = await store.beginUpload('/u/data');
+  await upload.append(0, chunksOf(bytes));
+  const anHourAgo = Date.now() / 1000 - 3600;
+  await utimes(join(folder, 'u/data'), anHourAgo, anHourAgo);
+  // By the clock of the store: that of the file system.
+  await store.put('/before', Buffer.from('1'));
+  const before = (await store.stat('/before'))?.modified ?? Number.NaN;
+  await store.resumeUpload('/u/data').commit('/blob', bytes.length);
+  assert.ok(((await store.stat('/blob'))?.modified ?? 0) >= before, 'garbage collection goes by this date');
+  assert.equal((await store.read('/blob'))?.toString(), bytes);
 });
