@@ -92,6 +92,8 @@ export function createLeases(dependencies: LeasesDependencies): Leases {
     const over = new AbortController();
     const time = Math.floor(ttl * giveUp);
     let current = content;
+    /** Signs of life of which nobody knows whether they were written; the newest may still come to be. */
+    let doubtful: Buffer[] = [];
     let watchdog: NodeJS.Timeout | undefined;
 
     function lose(): void {
@@ -110,13 +112,20 @@ export function createLeases(dependencies: LeasesDependencies): Leases {
       const next = heldBy({ holder, beat: newId(), ttl });
       const from = clock();
       const options = { signal: AbortSignal.timeout(time) };
+      doubtful.push(next);
       const isDone = await store.swap(path, current, next, options);
-      // An answer may have been lost on its way: then what stands there is what was to be written.
+      // An answer may have been lost on its way: then what stands there is one of those that were to be written.
       const found = isDone ? next : await store.read(path, options);
-      if (found?.equals(next)) current = next;
+      const mine = found === undefined ? undefined : [current, ...doubtful].find((one) => one.equals(found));
+      if (mine !== undefined) current = mine;
+      if (isDone) doubtful = [];
       if (over.signal.aborted) return;
-      if (found?.equals(next)) watch(from);
-      else if (!found?.equals(current)) lose();
+      if (mine?.equals(next)) watch(from);
+      else if (mine === undefined) lose();
+    }
+
+    async function letGo(last: Buffer, options: Cancellable): Promise<void> {
+      for (const mine of [current, ...doubtful]) if (await store.swap(path, mine, last, options)) return;
     }
 
     async function live(): Promise<void> {
@@ -142,9 +151,7 @@ export function createLeases(dependencies: LeasesDependencies): Leases {
         if (controller.signal.aborted) return;
         controller.abort(new Error('the lease was released'));
         // If it fails, the lease runs out.
-        await Promise.race([store.swap(path, current, free(left), { signal: patience }), once(patience)]).catch(
-          () => false,
-        );
+        await Promise.race([letGo(free(left), { signal: patience }), once(patience)]).catch(() => undefined);
       },
     };
   }

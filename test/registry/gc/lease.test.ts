@@ -145,6 +145,41 @@ describe('a lease', () => {
     await lease.release();
   });
 
+  test('is kept through a sign of life that was written although the store said that it failed', async () => {
+    const store = createMemoryStore();
+    let calls = 0;
+    const torn: Store = {
+      ...store,
+      async swap(path, expected, content, options) {
+        const done = await store.swap(path, expected, content, options);
+        if (++calls === 2) throw new StoreError('failed', 'test', path);
+        return done;
+      },
+    };
+    const lease = held(await contender(torn, 'one').take(name, 0, {}));
+    while (calls < 6 && !lease.lost.aborted) await sleep(5);
+    assert.equal(lease.lost.aborted, false);
+    await lease.release();
+    await held(await contender(store, 'two').take(name, 0, {})).release();
+  });
+
+  test('is let go by a holder whose last sign of life was of unknown end', async () => {
+    const store = createMemoryStore();
+    let calls = 0;
+    const torn: Store = {
+      ...store,
+      async swap(path, expected, content, options) {
+        const done = await store.swap(path, expected, content, options);
+        if (++calls === 2) throw new StoreError('failed', 'test', path);
+        return done;
+      },
+    };
+    const lease = held(await contender(torn, 'one').take(name, 0, {}));
+    while (calls < 2) await sleep(1);
+    await lease.release();
+    await held(await contender(store, 'two').take(name, 0, {})).release();
+  });
+
   test('that is no lease at all is free', async () => {
     const store = createMemoryStore();
     for (const content of ['', 'garbage', 'held', 'held by someone', 'free']) {
