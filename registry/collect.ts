@@ -20,6 +20,9 @@ Deletes content that no manifest of any repository points to. Stop the registry 
       --grace DURATION    keep what was written so long before the start, such as 1h (default 0s)
 `;
 
+/** Milliseconds: longer than a manifest takes from being checked to being written. */
+const settle = 2_000;
+
 interface Asked {
   readonly path: string | undefined;
   readonly dryRun: boolean;
@@ -67,7 +70,7 @@ async function run(asked: Asked, { config, store, log }: Upkeep, since: number, 
   const caches = asked.dryRun ? undefined : await openCaches(config, log);
   let summary: Summary;
   try {
-    const options = { dryRun, untagged, cutoff: since - asked.grace, seed, signal };
+    const options = { dryRun, untagged, cutoff: since - asked.grace, seed, settle, signal };
     summary = await collect(options, { store, log, output, forget: caches?.forget ?? (async () => undefined) });
   } catch (error) {
     const reason = signal.aborted ? (signal.reason as Error) : (error as Error);
