@@ -143,13 +143,14 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
   ) {
     await store.putAll(puts, options);
     if (names.length === 0) return true;
-    const [met, isThere, ...targets] = await Promise.all([
-      untagging.met(name, names, options),
+    // Marks first: a deletion that ends between a look at the tag and a look for its mark would be seen by neither.
+    if (await untagging.met(name, names, options)) return false;
+    const [isThere, ...targets] = await Promise.all([
       isRevision(name, digest, options),
       ...names.map((tag) => tags.resolve(name, tag, options)),
     ]);
     // Where a tag points elsewhere, another push was later.
-    return !met && isThere && targets.every((target) => target !== undefined);
+    return isThere && targets.every((target) => target !== undefined);
   }
 
   /** What JSON takes in memory may be many times its bytes: of large manifests only a few are parsed and held at once. */

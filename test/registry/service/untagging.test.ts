@@ -178,3 +178,32 @@ test('deleting what is not there writes nothing', async () => {
   assert.equal(await services.manifests.remove(name, { tag: tag('none') }, {}), false);
   assert.equal(writes, 0);
 });
+
+test('a deletion that ends between two looks of a push is noticed', async () => {
+  const store = memory();
+  const [, fresh] = await twoImages(store);
+  const mark = `${keys.untagging(name)}/v1.${crypto.randomUUID()}`;
+  let written = 0;
+  let looks = 0;
+  const meddled = around(store, {
+    async putAll(puts, options) {
+      await store.putAll(puts, options);
+      // Somebody saw the old tag before this write, and is emptying its folder.
+      if (puts.some(({ path }) => path === keys.tagCurrent(name, 'v1')) && ++written === 1) {
+        await store.put(mark, Buffer.from('1'));
+      }
+    },
+    async list(path, options) {
+      // The deletion is over by the time this answer is made, but not by the time a look at the tag is.
+      if (path === keys.untagging(name) && ++looks === 1) {
+        await sleep(20);
+        await store.delete(keys.tag(name, 'v1'));
+        await store.delete(mark);
+      }
+      return store.list(path, options);
+    },
+  });
+  const services = replica(meddled);
+  const { digest } = await put(services, fresh, 'v1');
+  assert.equal((await services.manifests.get(name, { tag: tag('v1') }, {}))?.digest, digest);
+});
