@@ -50,6 +50,17 @@ export interface BlockParts {
 }
 
 export function createBlocks({ blobs, memory, newId }: BlockParts): Blocks {
+  async function committed(name: string, abortSignal: AbortSignal) {
+    try {
+      const { etag, committedBlocks = [] } = await blobs.blob(name).getBlockList('committed', { abortSignal });
+      const size = committedBlocks.reduce((sum, block) => sum + block.size, 0);
+      return { etag, size, ids: committedBlocks.map((block) => block.name) };
+    } catch (error) {
+      if (isAbsence(error)) return undefined;
+      throw error;
+    }
+  }
+
   return {
     async stage(source, { path, own, target, before, append }) {
       const { onChunk, signal, length } = append;
@@ -115,24 +126,17 @@ export function createBlocks({ blobs, memory, newId }: BlockParts): Blocks {
             await blobs.blob(name).commitBlockList(list, { abortSignal, conditions, blobHTTPHeaders: TYPE });
             return true;
           } catch (error) {
-            if (isConflict(error) || isLostBlocks(error) || isAbsence(error)) return false;
-            throw error;
+            if (!isConflict(error) && !isLostBlocks(error) && !isAbsence(error)) throw error;
+            // It is there if the first try's answer was lost.
+            return (await committed(name, abortSignal))?.ids.at(-1) === list.at(-1);
           }
         },
       };
     },
 
     async listed(name, size, etag, abortSignal) {
-      const list = await blobs
-        .blob(name)
-        .getBlockList('committed', { abortSignal })
-        .catch((error: unknown) => {
-          if (isAbsence(error)) return undefined;
-          throw error;
-        });
-      const blocks = list?.committedBlocks ?? [];
-      const bytes = blocks.reduce((sum, block) => sum + block.size, 0);
-      return list?.etag === etag && bytes === size ? blocks.map((block) => block.name) : undefined;
+      const list = await committed(name, abortSignal);
+      return list?.etag === etag && list.size === size ? list.ids : undefined;
     },
   };
 }

@@ -76,7 +76,7 @@ export function sentenceOf({ container, url }: Place, error: unknown): string {
     case 'AuthorizationFailure':
     case 'AuthorizationPermissionMismatch':
     case 'InsufficientAccountPermissions':
-      return `${at} denies access: give this identity the role "Storage Blob Data Contributor", and let this network in`;
+      return `${at} denies access: check accountkey, or give this identity the role "Storage Blob Data Contributor"; let this network in`;
     case 'KeyBasedAuthenticationNotPermitted':
       return `${at} does not take account keys: use storage.azure.credentials with client_secret or default_credentials`;
     case 'PublicAccessNotPermitted':

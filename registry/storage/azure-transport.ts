@@ -23,6 +23,8 @@ export function createAzureTransport(connections: Dispatcher): IHttpClient {
       const response = { request, status: answer.statusCode, headers: headersOf(answer.headers) };
       const streams = request.streamResponseStatusCodes;
       if (request.method !== 'HEAD' && (streams?.has(answer.statusCode) || streams?.has(Number.POSITIVE_INFINITY))) {
+        // The SDK takes its listeners off before it gives a body up, which then has something to say of that.
+        answer.body.on('error', () => {});
         return { ...response, readableStreamBody: answer.body } as unknown as HttpOperationResponse;
       }
       const bodyAsText = await answer.body.text().catch((error: unknown) => {

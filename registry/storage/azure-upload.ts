@@ -94,9 +94,10 @@ export function createAzureUpload({ blobs, blocks, listings, keys, openBlob }: A
     if (session.name !== own) await blobs.remove(session.name, session.etag, signal);
   }
 
-  /** The session is gone now; who finds it changed was not alone. */
-  async function end(session: Session, signal: AbortSignal): Promise<void> {
-    if (session.etag !== undefined && !(await blobs.remove(session.name, session.etag, signal))) throw conflict();
+  /** The session is gone now; who finds it changed was not alone. That it is gone already may be our own doing. */
+  async function end({ name, etag }: Session, signal: AbortSignal): Promise<void> {
+    if (etag === undefined || (await blobs.remove(name, etag, signal))) return;
+    if ((await blobs.properties(name, signal)) !== undefined) throw conflict();
   }
 
   async function commitHeld({ target, size, session, staged }: Held, signal: AbortSignal): Promise<void> {

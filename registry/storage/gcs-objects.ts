@@ -105,7 +105,8 @@ export function createGcsObjects(calls: Calls, bucket: string): GcsObjects {
     const answer = await calls.stream({ ...scope, url: `${urlOf(name)}?alt=media${query}`, headers: range, answers });
     if (answer.status === 404) return undefined;
     if (!raw && answer.headers['content-type'] === SESSION_TYPE) {
-      answer.body?.destroy();
+      // Without a listener, what the body says of its end would be nobody's.
+      answer.body?.on('error', () => {}).destroy();
       return undefined;
     }
     return answer;
