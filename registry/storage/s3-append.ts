@@ -1,12 +1,12 @@
 /** One piece of an upload: from the client's stream into parts, a tail and the session's record. */
-import { type Claim, claim, last, settled } from './s3-claim.ts';
+import { type Claim, claim, last, replacing, settled } from './s3-claim.ts';
 import type { Deletes } from './s3-delete.ts';
 import { DRIVER, type SessionKeys } from './s3-keys.ts';
 import type { PartMemory } from './s3-memory.ts';
 import { LEAST_PART, type Multipart, type Multiparts, type Part } from './s3-multipart.ts';
 import type { ReadOptions } from './s3-read.ts';
 import { createSender, type Sender } from './s3-sender.ts';
-import { empty, type Piece, type Session, type Sessions, type State, sizeOf, staleOf } from './s3-session.ts';
+import { empty, type Piece, type Session, type Sessions, type State, sizeOf } from './s3-session.ts';
 import { keysOf, type Tails } from './s3-tail.ts';
 import { leavable } from './source.ts';
 import { type AppendOptions, StoreError } from './store.ts';
@@ -113,27 +113,20 @@ export async function append(
 
   async function beginDirect(key: string): Promise<Claim> {
     const upload = await multiparts.begin(key, { path, signal });
-    try {
-      const stale = staleOf(before);
-      const saved = await sessions.save(keys, session, { tail: [], direct: upload, stale }, { path, signal });
-      for (const lost of stale) await multiparts.abort(lost, { path }).catch(() => {});
-      return { session: saved, upload, parts: [], size: 0, next: 1 };
-    } catch (error) {
-      await multiparts.abort(upload, { path }).catch(() => {});
-      throw error;
-    }
+    const state = { tail: [], direct: upload };
+    const taken = await replacing({ sessions, multiparts }, keys, session, state, upload, { path, signal });
+    return { ...taken, upload, parts: [], size: 0, next: 1 };
   }
 
   /** The session with so many of the new parts; the tail from before is in the first of them. */
   function stateNow(
-    { upload, parts, size }: Claim,
+    { upload, parts, size, stale }: Claim,
     sent: readonly { size: number; number: number; etag: string }[],
     end: number,
   ): State {
     const all = [...parts, ...sent.map(({ number, etag }) => ({ number, etag }))];
     const bytes = size + sent.reduce((sum, part) => sum + part.size, 0);
     const tail = sent.length > 0 ? [] : first;
-    const stale = staleOf(before);
     return {
       tail,
       stale,
@@ -175,10 +168,16 @@ export async function append(
     if (gone.length > 0) await deletes.objects(gone, { path }).catch(() => {});
   }
 
+  /** Leaves the session, which is another's or gone, without a trace. */
+  async function leave(): Promise<void> {
+    await sender.close();
+    await forget(own, []);
+    if (claimed !== undefined) await sessions.relinquish(keys, claimed.upload, { path });
+  }
+
   /** After a failure: what arrived stays, unless the session is another's now or the piece is not to be kept. */
   async function salvage(error: unknown): Promise<void> {
-    const isOurs = !(error instanceof StoreError) || (error.code !== 'conflict' && error.code !== 'not-found');
-    if (!isOurs) return await forget(own, []);
+    if (isLost(error)) return await leave();
     const late = AbortSignal.timeout(AFTERWARDS);
     const end = { path, signal: late };
     const takenBack = error instanceof StoreError && error.code === 'invalid-length';
@@ -187,8 +186,9 @@ export async function append(
         () => true,
         () => false,
       );
-      await record(end, whole);
-      return;
+      return void (await record(end, whole).catch(async (failure: unknown) => {
+        if (isLost(failure)) await leave();
+      }));
     }
     await sender.close();
     if (direct !== undefined && claimed !== undefined) await multiparts.abort(claimed.upload, end);
@@ -198,7 +198,7 @@ export async function append(
 
   /** As before this piece. Copies of a former object are parts now, so it is not needed any more. */
   function undone(by: Claim): State {
-    return direct !== undefined ? { ...empty, stale: staleOf(before) } : stateNow(by, [], next - 1);
+    return direct !== undefined ? { ...empty, stale: by.stale } : stateNow(by, [], next - 1);
   }
 
   /** `undefined`: the piece was empty, and the record says all. */
@@ -245,6 +245,10 @@ export function smallObject({ object, upload }: State): Piece | undefined {
   const counts = object !== undefined && (upload === undefined || upload.parts.length === 0);
   return counts && object.size < LEAST_PART ? object : undefined;
 }
+
+/** Whether somebody else has the session, or dropped it. */
+const isLost = (error: unknown): boolean =>
+  error instanceof StoreError && (error.code === 'conflict' || error.code === 'not-found');
 
 function need<T>(value: T | undefined): T {
   if (value === undefined) throw new TypeError('no part without an upload');

@@ -6,7 +6,7 @@
 import { DRIVER, type SessionKeys } from './s3-keys.ts';
 import { LAST_PART, LEAST_PART, type Multipart, type Multiparts, type Part } from './s3-multipart.ts';
 import type { ReadOptions } from './s3-read.ts';
-import { type Session, type Sessions, staleOf } from './s3-session.ts';
+import { type Session, type Sessions, type State, staleOf, uploadsOf } from './s3-session.ts';
 import { StoreError } from './store.ts';
 
 /** Part numbers that a writer takes at a time; each time it also records how far it has come. */
@@ -20,6 +20,8 @@ export interface Claim {
   readonly size: number;
   /** The first number that is this writer's own. */
   readonly next: number;
+  /** Uploads that the record still has to name, since they could not be aborted. */
+  readonly stale: readonly Multipart[];
 }
 
 export interface ClaimParts {
@@ -37,27 +39,23 @@ export async function claim(
   const { upload, object } = session.state;
   if (upload !== undefined && upload.parts.length > 0) {
     // Distribution ends a request with whatever it has; nothing can follow a part that is too small.
-    if (upload.last < LEAST_PART)
-      return await onto(await finished({ sessions, multiparts }, keys, session, options), upload.size);
+    if (upload.sealed === true || upload.last < LEAST_PART)
+      return await onto(await sealed({ sessions, multiparts }, keys, session, options), upload.size);
     const next = upload.reserved + 1;
     const { object: _, ...others } = session.state;
     const state = { ...others, upload: { ...upload, reserved: last(next, options) } };
-    return { session: await sessions.save(keys, session, state, options), ...upload, upload, next };
+    const saved = await sessions.save(keys, session, state, options);
+    return { session: saved, ...upload, upload, next, stale: staleOf(session.state) };
   }
   if (object !== undefined) return await onto(session, object.size);
   return await begun(session);
 
   async function begun(from: Session): Promise<Claim> {
-    const begun = await multiparts.begin(keys.bytes, options);
+    const begun = await multiparts.begin(keys.bytes(), options);
     const upload = { ...begun, parts: [], size: 0, last: 0, reserved: last(1, options) };
-    try {
-      const { object, tail } = from.state;
-      const saved = await sessions.save(keys, from, { object, tail, stale: staleOf(from.state), upload }, options);
-      return { session: saved, upload: begun, parts: [], size: 0, next: 1 };
-    } catch (error) {
-      await multiparts.abort(begun, { path: options.path }).catch(() => {});
-      throw error;
-    }
+    const { object, tail } = from.state;
+    const taken = await replacing({ sessions, multiparts }, keys, from, { object, tail, upload }, begun, options);
+    return { ...taken, upload: begun, parts: [], size: 0, next: 1 };
   }
 
   /** A new upload that begins with the object's bytes, copied by the server. */
@@ -70,18 +68,50 @@ export async function claim(
   }
 }
 
-/** The session with its upload's parts as an object. */
-async function finished(
+/**
+ * Records an upload in place of all that the session had under way, which is aborted then. If somebody else has the session,
+ * it is the new one that goes.
+ */
+export async function replacing(
+  { sessions, multiparts }: ClaimParts,
+  keys: SessionKeys,
+  from: Session,
+  state: State,
+  begun: Multipart,
+  options: ReadOptions,
+): Promise<Pick<Claim, 'session' | 'stale'>> {
+  const { path } = options;
+  const replaced = uploadsOf(from.state);
+  let session: Session;
+  try {
+    session = await sessions.save(keys, from, { ...state, stale: replaced }, options);
+  } catch (error) {
+    await multiparts.abort(begun, { path }).catch(() => {});
+    throw error;
+  }
+  const stale: Multipart[] = [];
+  for (const lost of replaced) await multiparts.abort(lost, { path }).catch(() => stale.push(lost));
+  return { session: { ...session, state: { ...state, stale } }, stale };
+}
+
+/**
+ * Makes an object of the session's parts. The record says first that nothing follows them, so of several who would end the
+ * session differently one does; whoever finds that record can do the rest. The tail stays a tail.
+ */
+export async function sealed(
   { sessions, multiparts }: ClaimParts,
   keys: SessionKeys,
   session: Session,
   options: ReadOptions,
 ): Promise<Session> {
-  const { upload, tail } = session.state;
+  const { object: _, upload, ...others } = session.state;
   if (upload === undefined) return session;
-  await multiparts.complete(upload, upload.parts, upload.size, options);
-  const object = { key: upload.key, size: upload.size };
-  return await sessions.save(keys, session, { object, tail, stale: staleOf(session.state) }, options);
+  const state: State = { ...others, upload: { ...upload, sealed: true } };
+  const { etag } = upload.sealed === true ? session : await sessions.save(keys, session, state, options);
+  // The key is this upload's alone, and nobody completes it with other parts.
+  await multiparts.complete(upload, upload.parts, upload.size, { ...options, isOurs: async () => true });
+  const { tail } = others;
+  return { etag, state: { object: { key: upload.key, size: upload.size }, tail, stale: staleOf(others) } };
 }
 
 /**
@@ -96,7 +126,7 @@ export async function settled(
 ): Promise<Session> {
   const { upload } = session.state;
   const isTooSmall = upload !== undefined && upload.parts.length > 0 && upload.size < LEAST_PART;
-  return isTooSmall ? await finished(parts, keys, session, options) : session;
+  return isTooSmall ? await sealed(parts, keys, session, options) : session;
 }
 
 /** The end of the range that begins at a number. */

@@ -1,12 +1,21 @@
 /** From a session to an object in its place. */
 import { type Held, smallObject } from './s3-append.ts';
-import { claim, settled } from './s3-claim.ts';
+import { claim, sealed, settled } from './s3-claim.ts';
 import type { Copies } from './s3-copy.ts';
 import type { Deletes } from './s3-delete.ts';
 import { DRIVER, type SessionKeys } from './s3-keys.ts';
-import type { Multiparts, Part } from './s3-multipart.ts';
+import { LAST_PART, LEAST_PART, type Multipart, type Multiparts, type Part } from './s3-multipart.ts';
 import type { ReadOptions } from './s3-read.ts';
-import { type Piece, type Session, type Sessions, type State, sizeOf, staleOf, tailSize } from './s3-session.ts';
+import {
+  objectsOf,
+  type Piece,
+  type Session,
+  type Sessions,
+  type State,
+  sizeOf,
+  staleOf,
+  uploadsOf,
+} from './s3-session.ts';
 import { keysOf, type Tails } from './s3-tail.ts';
 import type { Writes } from './s3-write.ts';
 import type { Semaphore } from './semaphore.ts';
@@ -47,7 +56,10 @@ export async function commit(
   let session = held === undefined ? await settled(parts, keys, place.session, options) : place.session;
   if (held?.direct === true && held.upload !== undefined) {
     if (held.upload.key !== target) throw new StoreError('conflict', DRIVER, options.path);
-    await multiparts.complete(held.upload, held.upload.parts, held.size, options);
+    const isOurs = () => sessions.isCurrent(keys, session, options);
+    // Aborting an upload does not end it while a part is under way: who took the session over may have tried.
+    if (!(await isOurs())) throw new StoreError('conflict', DRIVER, options.path);
+    await multiparts.complete(held.upload, held.upload.parts, held.size, { ...options, isOurs });
   } else if (held !== undefined ? held.upload === undefined : isSmall(session.state)) {
     await putSmall(parts, held?.tail ?? piecesOf(session.state), held?.bytes ?? Buffer.alloc(0), target, options);
   } else {
@@ -63,14 +75,14 @@ export async function commit(
   /** First what only the record knows of, last the record. */
   async function remove(): Promise<void> {
     const done = held?.direct === true ? held.upload?.id : session.state.copy?.id;
-    const left = staleOf(session.state).filter(({ id }) => id !== done);
+    const left = uploadsOf(session.state).filter(({ id }) => id !== done);
     // Who left a moment ago gets the blob all the same, so the rest is not left half done either.
     const { path } = options;
     await Promise.all(left.map((upload) => multiparts.abort(upload, { path })));
-    const { object, tail } = session.state;
-    const own = [object?.key, ...keysOf(place.session.state.tail), ...keysOf(tail), session.etag && keys.state];
-    const gone = new Set(own.filter((key) => key !== undefined && key !== '' && key !== target));
-    await deletes.objects([...gone] as string[], { path });
+    const gone = new Set([...objectsOf(session.state), ...keysOf(place.session.state.tail)]);
+    if (session.etag !== undefined) gone.add(keys.state);
+    gone.delete(target);
+    await deletes.objects([...gone], { path });
   }
 }
 
@@ -107,12 +119,7 @@ async function putSmall(
   }, options.signal);
 }
 
-export async function gather(
-  tails: Tails,
-  tail: readonly Piece[],
-  bytes: Buffer,
-  options: ReadOptions,
-): Promise<Buffer> {
+async function gather(tails: Tails, tail: readonly Piece[], bytes: Buffer, options: ReadOptions): Promise<Buffer> {
   if (tail.length === 0) return bytes;
   const before = tail.reduce((sum, { size }) => sum + size, 0);
   const whole = Buffer.allocUnsafeSlow(before + bytes.length);
@@ -121,10 +128,7 @@ export async function gather(
   return whole;
 }
 
-/**
- * Makes one object of a session that has an object or parts. The record says so before it resolves, so that whoever goes on
- * finds the bytes.
- */
+/** Makes one object of a session that has an object or parts, as far as nobody else does. */
 export async function assemble(
   parts: CommitParts,
   { keys, session, held }: CommitPlace,
@@ -132,26 +136,39 @@ export async function assemble(
 ): Promise<{ readonly session: Session; readonly whole: Whole }> {
   const { sessions, multiparts } = parts;
   const { object, upload, tail } = session.state;
-  if (held?.upload !== undefined) {
-    await multiparts.complete(held.upload, held.upload.parts, held.size, options);
-    return await recorded(session, { key: held.upload.key, size: held.size });
-  }
+  if (held?.upload !== undefined) return await ended(session, held.upload, held.upload.parts, held.size);
   if (tail.length === 0 && object !== undefined && (upload === undefined || upload.parts.length === 0)) {
     return { session, whole: object };
   }
-  if (tail.length === 0 && upload !== undefined) {
-    await multiparts.complete(upload, upload.parts, upload.size, options);
-    return await recorded(session, { key: upload.key, size: upload.size });
-  }
+  if (tail.length === 0 && upload !== undefined) return wholeOf(await sealed(parts, keys, session, options));
   const size = sizeOf(session.state);
   const claimed = await claim({ sessions, multiparts }, keys, session, options);
-  const final = await lastPart(parts, claimed.upload, claimed.next, tail, options);
-  await multiparts.complete(claimed.upload, [...claimed.parts, final], size, options);
-  return await recorded(claimed.session, { key: claimed.upload.key, size });
+  const final = await unlessLost(claimed.upload, () => lastPart(parts, claimed.upload, claimed.next, tail, options));
+  return await ended(claimed.session, claimed.upload, [...claimed.parts, final], size);
 
-  async function recorded(before: Session, whole: Whole) {
-    const state = { object: whole, tail: [], stale: staleOf(before.state) };
-    return { session: await sessions.save(keys, before, state, options), whole };
+  /** The session made of these parts alone. */
+  async function ended(from: Session, upload: Multipart, all: readonly Part[], size: number) {
+    const { key, id } = upload;
+    const bulk = { key, id, parts: all, size, last: LEAST_PART, reserved: LAST_PART };
+    const state = { tail: [], stale: staleOf(from.state), upload: bulk };
+    const done = await unlessLost(upload, () => sealed(parts, keys, { ...from, state }, options));
+    return wholeOf(done);
+  }
+
+  /** Who took the session over, or dropped it, may not have heard of this upload. */
+  async function unlessLost<T>(upload: Multipart, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await sessions.relinquish(keys, upload, { path: options.path }).catch(() => {});
+      throw error;
+    }
+  }
+
+  function wholeOf(session: Session) {
+    const { object } = session.state;
+    if (object === undefined) throw new TypeError('parts without an object');
+    return { session, whole: object };
   }
 }
 
@@ -172,6 +189,3 @@ async function lastPart(
     return await multiparts.send(upload, number, bytes, options);
   }, options.signal);
 }
-
-export const sizeHeld = (session: Session, held: Held | undefined): number => held?.size ?? sizeOf(session.state);
-export const hasTail = (state: State): boolean => tailSize(state) > 0;

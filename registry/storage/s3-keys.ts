@@ -16,8 +16,8 @@ export interface SessionKeys {
   readonly folder: string;
   /** What the session has. */
   readonly state: string;
-  /** Where the bytes are assembled. */
-  readonly bytes: string;
+  /** A fresh key where bytes are assembled. No two multipart uploads share one, so none can pass for another. */
+  bytes(): string;
   /** A fresh key for bytes that are too few for a part. */
   piece(): string;
 }
@@ -26,12 +26,13 @@ export function sessionKeys(keys: ObjectKeys, path: string): SessionKeys {
   const own = keys.key(path);
   const name = nameOf(path);
   const folder = own.slice(0, -name.length);
+  const fresh = (kind: string): string => `${folder}${kind}.${name}.${randomBytes(8).toString('hex')}`;
   return {
     own,
     folder,
     state: `${folder}session.${name}`,
-    bytes: `${folder}bytes.${name}`,
-    piece: () => `${folder}piece.${name}.${randomBytes(8).toString('hex')}`,
+    bytes: () => fresh('bytes'),
+    piece: () => fresh('piece'),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Multipart uploads: begun, filled by bytes or by server-side copies, completed, aborted, looked up. */
+import { createHash } from 'node:crypto';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -9,7 +10,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import type { Calls } from './s3-calls.ts';
-import { isAbsent, isUploadGone } from './s3-errors.ts';
+import { attemptsOf, isAbsent, isUploadGone } from './s3-errors.ts';
 import { DRIVER } from './s3-keys.ts';
 import type { ReadOptions, Reads } from './s3-read.ts';
 import type { Attributes } from './s3-write.ts';
@@ -56,8 +57,17 @@ export interface Multiparts {
     source: Omit<Source, 'start' | 'end'> & { readonly size: number },
     options: ReadOptions,
   ): Promise<readonly Part[]>;
-  /** `size` is what the object must have then: by it a completion whose answer was lost is known. */
-  complete(upload: Multipart, parts: readonly Part[], size: number, options: ReadOptions): Promise<void>;
+  /**
+   * A completion whose answer was lost is known by what lies there: so many bytes, with the ETag of these parts. Where the
+   * server makes its ETags otherwise, `isOurs` has to tell that nobody else may have written there; without it, only an
+   * attempt before this one counts.
+   */
+  complete(
+    upload: Multipart,
+    parts: readonly Part[],
+    size: number,
+    options: ReadOptions & { readonly isOurs?: (() => Promise<boolean>) | undefined },
+  ): Promise<void>;
   /** Harmless if it is gone already. */
   abort(upload: Multipart, options: ReadOptions): Promise<void>;
   /** Those under way for exactly this key, or below it, if it ends with a slash. Servers differ in what they list there. */
@@ -95,6 +105,20 @@ export function createMultiparts(options: MultipartsParts): Multiparts {
     return { number, etag: need(CopyPartResult?.ETag, options.path) };
   }
 
+  /** After an upload was found gone: whether its object is there. */
+  async function isThere(
+    error: unknown,
+    key: string,
+    parts: readonly Part[],
+    size: number,
+    { isOurs, ...options }: ReadOptions & { readonly isOurs?: (() => Promise<boolean>) | undefined },
+  ): Promise<boolean> {
+    const head = await reads.head(key, options);
+    if (head?.size !== size) return false;
+    if (head.etag !== undefined && head.etag.replaceAll('"', '') === etagOf(parts)) return true;
+    return isOurs === undefined ? attemptsOf(error) > 1 : await isOurs();
+  }
+
   return {
     copy,
 
@@ -125,16 +149,15 @@ export function createMultiparts(options: MultipartsParts): Multiparts {
     },
 
     async complete(upload, parts, size, options) {
-      const Parts = [...parts]
-        .sort((a, b) => a.number - b.number)
-        .map(({ number, etag }) => ({ PartNumber: number, ETag: etag }));
+      const sorted = [...parts].sort((a, b) => a.number - b.number);
+      const Parts = sorted.map(({ number, etag }) => ({ PartNumber: number, ETag: etag }));
       const command = new CompleteMultipartUploadCommand({ ...named(upload), MultipartUpload: { Parts } });
       try {
         await calls.attempt((http) => client.send(command, http), { ...options, transfers: true });
       } catch (error) {
         if (options.signal?.aborted === true) throw options.signal.reason;
-        const isDone = isUploadGone(error) && (await reads.head(upload.key, options))?.size === size;
-        if (!isDone) throw calls.fault(options.path, error);
+        if (!isUploadGone(error) || !(await isThere(error, upload.key, sorted, size, options)))
+          throw calls.fault(options.path, error);
       }
     },
 
@@ -191,6 +214,17 @@ export function createMultiparts(options: MultipartsParts): Multiparts {
 /** The header that names a copy's source. */
 export const copySource = (bucket: string, key: string): string =>
   `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
+
+/** The ETag that Amazon and most others give an object of these parts; `undefined` if theirs are not MD5 sums. */
+function etagOf(parts: readonly Part[]): string | undefined {
+  const hash = createHash('md5');
+  for (const { etag } of parts) {
+    const sum = /^"?([0-9a-f]{32})"?$/.exec(etag)?.[1];
+    if (sum === undefined) return undefined;
+    hash.update(sum, 'hex');
+  }
+  return `${hash.digest('hex')}-${parts.length}`;
+}
 
 function need(value: string | undefined, path: string): string {
   if (value !== undefined && value !== '') return value;

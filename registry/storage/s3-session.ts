@@ -29,6 +29,11 @@ export interface Parts extends Multipart {
   readonly last: number;
   /** No writer before this version sends a part with a higher number. */
   readonly reserved: number;
+  /**
+   * Nothing follows these parts: whoever finds them may complete the upload, and finds an object if somebody has. Nobody
+   * completes one that is not sealed, so who does has the session, and its bytes.
+   */
+  readonly sealed?: true | undefined;
 }
 
 export interface State {
@@ -60,13 +65,20 @@ export function sizeOf(state: State): number {
   return (upload !== undefined && upload.parts.length > 0 ? upload.size : (object?.size ?? 0)) + tailSize(state);
 }
 
-/** What would be lost from the record when another writer begins its own. */
+/** Uploads that nobody goes on with, unless their writer still has the session. */
 export const staleOf = ({ direct, copy, stale = [] }: State): readonly Multipart[] =>
   [direct, copy, ...stale].filter((found) => found !== undefined);
 
 /** Every multipart upload that stands in the record. */
-const uploadsOf = (state: State): readonly Multipart[] =>
+export const uploadsOf = (state: State): readonly Multipart[] =>
   state.upload === undefined ? staleOf(state) : [state.upload, ...staleOf(state)];
+
+/** Keys of every object that the record names, or that may have come of its upload. */
+export const objectsOf = ({ object, upload, tail }: State): readonly string[] => [
+  ...(object === undefined ? [] : [object.key]),
+  ...(upload?.sealed === true ? [upload.key] : []),
+  ...tail.flatMap((piece) => ('key' in piece ? [piece.key] : [])),
+];
 
 export interface Sessions {
   /** `undefined` if there is no session. */
@@ -79,7 +91,11 @@ export interface Sessions {
   noteBegun(keys: SessionKeys): void;
   /** Aborts every multipart upload that the record names. The record stays. */
   abandon(state: State, options: ReadOptions): Promise<void>;
-  /** The record under that key, if it is one. */
+  /** Whether nobody wrote since. */
+  isCurrent(keys: SessionKeys, session: Session, options: ReadOptions): Promise<boolean>;
+  /** Aborts an upload of a writer that failed, unless the session goes on with it. */
+  relinquish(keys: SessionKeys, upload: Multipart, options: ReadOptions): Promise<void>;
+  /** The record under that key, if it is one that can be read. */
   recorded(key: string, options: ReadOptions): Promise<State | undefined>;
 }
 
@@ -159,9 +175,22 @@ export function createSessions({ reads, writes, listings, multiparts }: Sessions
       await Promise.all(uploadsOf(state).map((upload) => multiparts.abort(upload, options)));
     },
 
+    async isCurrent(keys, { etag }, options) {
+      return etag !== undefined && (await reads.head(keys.state, options))?.etag === etag;
+    },
+
+    async relinquish(keys, upload, options) {
+      const now = await stored(keys, options);
+      if (now?.state.upload?.id !== upload.id) await multiparts.abort(upload, options);
+    },
+
     async recorded(key, options) {
       const content = await reads.read(key, options);
-      return content && parse(content.bytes, options.path);
+      try {
+        return content && parse(content.bytes, options.path);
+      } catch {
+        return undefined;
+      }
     },
   };
 }

@@ -1,4 +1,5 @@
 /** The tail of a session: bytes that are too few for a part, kept beside it until enough have come. */
+import { allDone } from './abort.ts';
 import type { SessionKeys } from './s3-keys.ts';
 import { DRIVER } from './s3-keys.ts';
 import type { ReadOptions, Reads } from './s3-read.ts';
@@ -47,7 +48,8 @@ export function createTails(reads: Reads, writes: Writes): Tails {
         if (bytes?.length !== piece.size) throw new StoreError('conflict', DRIVER, options.path);
         window.set(bytes);
       });
-      await Promise.all(work);
+      // None may write into the buffer when it is somebody else's again.
+      await allDone(work);
     },
   };
 }

@@ -6,12 +6,14 @@
 import { Readable } from 'node:stream';
 import type { ObjectKeys } from './object-keys.ts';
 import { checkObjectPath } from './paths.ts';
-import { checkOffset, checkRange, clamp } from './ranges.ts';
+import { checkOffset, checkRange } from './ranges.ts';
 import { type AppendParts, append, type Held } from './s3-append.ts';
-import { assemble, type CommitParts, commit, gather } from './s3-commit.ts';
+import { sealed } from './s3-claim.ts';
+import { assemble, type CommitParts, commit } from './s3-commit.ts';
 import { DRIVER, sessionKeys } from './s3-keys.ts';
 import type { ReadOptions, Reads } from './s3-read.ts';
-import { type Session, sizeOf, tailSize } from './s3-session.ts';
+import { type Lent, readBack } from './s3-readback.ts';
+import { type Piece, type Session, sizeOf } from './s3-session.ts';
 import { type AppendOptions, type ByteRange, StoreError, type Upload } from './store.ts';
 
 export interface UploadParts extends AppendParts, CommitParts {
@@ -20,7 +22,7 @@ export interface UploadParts extends AppendParts, CommitParts {
 }
 
 export function createS3Upload(parts: UploadParts, path: string): Upload {
-  const { sessions, reads, tails } = parts;
+  const { sessions, reads } = parts;
   const keys = sessionKeys(parts.keys, path);
   /** What `size` saw, good for the next call: writes are checked against it anyway. */
   let seen: Session | undefined;
@@ -56,49 +58,35 @@ export function createS3Upload(parts: UploadParts, path: string): Upload {
     return parts.keys.key(target);
   }
 
-  async function readBack(range: ByteRange | undefined, options: ReadOptions): Promise<Readable | undefined> {
+  async function open(range: ByteRange | undefined, options: ReadOptions): Promise<Readable | undefined> {
     if (held?.direct === true) {
       throw new StoreError('unsupported', DRIVER, path, new Error('bytes on their way to their place cannot be read'));
     }
-    if (held !== undefined && held.upload === undefined) {
-      return readable(await gather(tails, held.tail, held.bytes, options), range);
+    const mine = held;
+    if (mine !== undefined && mine.upload === undefined) {
+      const bytes = (): Buffer | undefined => (held === mine ? mine.bytes : undefined);
+      return streamed([...mine.tail, { size: mine.bytes.length, bytes }], range, options);
     }
-    let session = held?.session ?? seen ?? (await sessions.load(keys, options));
+    let session = mine?.session ?? seen ?? (await sessions.load(keys, options));
     seen = undefined;
     if (session === undefined) return undefined;
-    const { tail, upload } = session.state;
-    if (held !== undefined || (upload !== undefined && upload.parts.length > 0)) {
-      // Parts cannot be read. The tail stays a tail.
-      const bulk = { ...session, state: { ...session.state, tail: [] } };
-      const made = await assemble(parts, { keys, session: bulk, held }, options);
-      session = made.session;
-      if (held === undefined && tail.length > 0) {
-        session = await sessions.save(keys, session, { ...session.state, tail }, options);
-      }
+    const { upload } = session.state;
+    if (mine !== undefined || (upload !== undefined && upload.parts.length > 0)) {
+      // Parts cannot be read. The tail stays a tail, in the record all the time.
+      session =
+        mine === undefined
+          ? await sealed(parts, keys, session, options)
+          : (await assemble(parts, { keys, session, held: mine }, options)).session;
       await release();
       seen = session;
     }
-    const { object } = session.state;
-    if (object === undefined) return readable(await gather(tails, session.state.tail, Buffer.alloc(0), options), range);
-    if (session.state.tail.length === 0) return await reads.open(object.key, range, options);
-    return Readable.from(chained(session, object, range, options), { objectMode: false });
+    const { object, tail } = session.state;
+    if (object !== undefined && tail.length === 0) return await reads.open(object.key, range, options);
+    return streamed(object === undefined ? tail : [object, ...tail], range, options);
   }
 
-  async function* chained(
-    { state }: Session,
-    object: { readonly key: string; readonly size: number },
-    range: ByteRange | undefined,
-    options: ReadOptions,
-  ): AsyncGenerator<Buffer> {
-    const { start, end } = clamp(range, object.size + tailSize(state));
-    if (start < object.size) {
-      yield* (await reads.open(object.key, { start, end: Math.min(end, object.size) }, options)) ?? [];
-    }
-    if (end > object.size) {
-      const bytes = await gather(tails, state.tail, Buffer.alloc(0), options);
-      yield bytes.subarray(Math.max(0, start - object.size), end - object.size);
-    }
-  }
+  const streamed = (pieces: readonly (Piece | Lent)[], range: ByteRange | undefined, options: ReadOptions): Readable =>
+    Readable.from(readBack(reads, pieces, range, options), { objectMode: false });
 
   return {
     path,
@@ -124,7 +112,7 @@ export function createS3Upload(parts: UploadParts, path: string): Upload {
     async open(range, options) {
       checkRange(DRIVER, path, range);
       options?.signal?.throwIfAborted();
-      return await readBack(range, { path, signal: options?.signal });
+      return await open(range, { path, signal: options?.signal });
     },
 
     async commit(target, size, options) {
@@ -136,15 +124,14 @@ export function createS3Upload(parts: UploadParts, path: string): Upload {
       const session = held?.session ?? (await having(size, { path, signal }));
       try {
         await commit(parts, { keys, session, held }, parts.keys.key(target), { path, signal });
+      } catch (error) {
+        // Its bytes counted only with this commit.
+        if (held?.upload !== undefined && held.direct)
+          await sessions.relinquish(keys, held.upload, { path }).catch(() => {});
+        throw error;
       } finally {
         await release();
       }
     },
   };
-}
-
-function readable(bytes: Buffer, range: ByteRange | undefined): Readable {
-  const { start, end } = clamp(range, bytes.length);
-  // A copy: the memory is lent.
-  return Readable.from([Buffer.from(bytes.subarray(start, end))], { objectMode: false });
 }

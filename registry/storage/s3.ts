@@ -6,6 +6,7 @@ import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { S3Config } from '../config/types.ts';
 import type { Logger } from '../log.ts';
+import { allDone } from './abort.ts';
 import { baseOf, createObjectKeys } from './object-keys.ts';
 import { checkObjectPath, checkPath } from './paths.ts';
 import { checkRange } from './ranges.ts';
@@ -18,8 +19,8 @@ import { createListings } from './s3-list.ts';
 import { createPartMemory } from './s3-memory.ts';
 import { createMultiparts } from './s3-multipart.ts';
 import { createReads, type ReadOptions } from './s3-read.ts';
-import { createSessions } from './s3-session.ts';
-import { createTails, keysOf } from './s3-tail.ts';
+import { createSessions, objectsOf } from './s3-session.ts';
+import { createTails } from './s3-tail.ts';
 import { createS3Upload, type UploadParts } from './s3-upload.ts';
 import { attributesOf, createWrites } from './s3-write.ts';
 import { createSemaphore } from './semaphore.ts';
@@ -97,7 +98,7 @@ export function createS3Store(options: S3Options): Store {
     const slots = createSemaphore(WRITES);
     for (const isLast of [false, true]) {
       const group = puts.filter(({ last = false }) => last === isLast);
-      await Promise.all(
+      await allDone(
         group.map(({ path, content }) =>
           slots.run(() => writes.put(keys.key(path), content, { path, signal }), signal),
         ),
@@ -117,7 +118,8 @@ export function createS3Store(options: S3Options): Store {
   /** Whoever finds a session's record aborts what stands in it before the record goes. */
   async function endSessions(found: readonly string[], path: string): Promise<void> {
     for (const key of found.filter(isSessionState)) {
-      const state = await sessions.recorded(key, { path }).catch(() => undefined);
+      // Not without it: what it names could never be found again.
+      const state = await sessions.recorded(key, { path });
       if (state !== undefined) await sessions.abandon(state, { path });
     }
   }
@@ -218,8 +220,7 @@ export function createS3Store(options: S3Options): Store {
       const before = await sessions.load(own, call);
       if (before !== undefined) {
         await sessions.abandon(before.state, call);
-        const { object, tail } = before.state;
-        await deletes.objects([...keysOf(tail), ...(object ? [object.key] : [])], call);
+        await deletes.objects(objectsOf(before.state), call);
       }
       await sessions.begin(own, call);
       return createS3Upload(uploads, path);
