@@ -248,7 +248,8 @@ describe('uploads that nobody finishes', () => {
     }
     const old = session.append(0, slow(), options).then((size) => session.commit('/blobs/x/data', size));
     const failed = assert.rejects(old);
-    while ((await uploads()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const record = async () => String(await peer.read('/uploads/1/session.data'));
+    while (!(await record()).includes('"direct"')) await new Promise((resolve) => setTimeout(resolve, 20));
     const newer = peer.resumeUpload('/uploads/1/data');
     await newer.append(0, pattern(8 * MIB, 2), options);
     await newer.commit('/blobs/x/data', 8 * MIB);
