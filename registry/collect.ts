@@ -1,10 +1,15 @@
 /** `registry garbage-collect`: Distribution's command line and output over `gc/collect`. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openCaches } from './cache/collected.ts';
 import { parseDuration } from './config/duration.ts';
 import type { LoadOptions } from './config/load.ts';
 import { collect, type Summary } from './gc/collect.ts';
 import { createCollectOutput } from './gc/output.ts';
+import { livingPushers } from './gc/pushers.ts';
+import { isDeadHere } from './holder.ts';
+import { notice } from './service/collections.ts';
+import { collectionLease } from './service/lease-record.ts';
 import { parseFlags, type Upkeep, upkeep } from './upkeep.ts';
 
 export const collectUsage = `registry garbage-collect [-d] [-m] [-q] [-o json] [--grace DURATION] [CONFIGURATION]`;
@@ -47,9 +52,32 @@ export async function garbageCollect(
   const work = async (kept: Upkeep): Promise<number> => {
     // A dry run writes nothing, not even a lease.
     if (asked.dryRun) return run(asked, kept, Date.now(), kept.signal);
-    return kept.leased('garbage-collect', (lease, signal) => run(asked, kept, lease.since, signal));
+    return kept.leased(collectionLease, async (lease, signal) => {
+      await giveNotice(kept, lease.since, signal);
+      return run(asked, kept, lease.since, signal);
+    });
   };
   return upkeep(asked.path, env, work, options);
+}
+
+/** Waits until every push is over that knows nothing of this run. */
+async function giveNotice({ store, log }: Upkeep, since: number, signal: AbortSignal): Promise<void> {
+  try {
+    const pushers = await livingPushers(store, { since, isDead: isDeadHere, signal });
+    if (pushers === 0) return;
+    log.info(
+      { pushers, seconds: notice / 1000 },
+      'registries that accept pushes may be running: waiting until all know',
+    );
+    await sleep(notice, undefined, { signal });
+  } catch (error) {
+    throw endedEarly(error, signal);
+  }
+}
+
+function endedEarly(error: unknown, signal: AbortSignal): Error {
+  const reason = signal.aborted ? (signal.reason as Error) : (error as Error);
+  return new Error(`garbage collection ended early: ${reason.message}`, { cause: error });
 }
 
 async function run(asked: Asked, { config, store, log }: Upkeep, since: number, stop: AbortSignal): Promise<number> {
@@ -73,8 +101,7 @@ async function run(asked: Asked, { config, store, log }: Upkeep, since: number, 
     const options = { dryRun, untagged, cutoff: since - asked.grace, seed, settle, signal };
     summary = await collect(options, { store, log, output, forget: caches?.forget ?? (async () => undefined) });
   } catch (error) {
-    const reason = signal.aborted ? (signal.reason as Error) : (error as Error);
-    throw new Error(`garbage collection ended early: ${reason.message}`, { cause: error });
+    throw endedEarly(error, signal);
   } finally {
     await caches?.close();
     output.end();

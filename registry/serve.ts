@@ -4,7 +4,7 @@ import { createApp } from './app.ts';
 import { openDescriptors } from './cache/open.ts';
 import type { Config } from './config/types.ts';
 import { drain } from './drain.ts';
-import { createLeases, leaseTime } from './gc/lease.ts';
+import { createLeases } from './gc/lease.ts';
 import { createPurger } from './gc/purger.ts';
 import { createHealth } from './health/checks.ts';
 import { configuredChecks } from './health/configured.ts';
@@ -19,7 +19,9 @@ import type { Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createReadOnlyMode } from './readonly.ts';
 import { createReport } from './report.ts';
+import { createCollections, noCollections } from './service/collections.ts';
 import { type Extensions, extend } from './service/extensions.ts';
+import { leaseTime } from './service/lease-record.ts';
 import { createMemberCheck } from './service/lookup.ts';
 import { createServices } from './service/services.ts';
 import type { Signals } from './signals.ts';
@@ -80,8 +82,14 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
   await readOnly.start();
   metrics.gauge('registry_read_only', 'Whether writes are refused just now.', () => (readOnly.active() ? 1 : 0));
   const hasUrls = config.middleware.storage.length > 0 || !['filesystem', 'inmemory'].includes(driver.type);
+  // Nobody else can reach what lies in memory.
+  const isShared = driver.type !== 'inmemory';
+  const collections = isShared
+    ? createCollections({ store: unwrapped, holder: leaseHolder(), newId: createUuids(), clock })
+    : noCollections;
   const inner = createServices({
     store,
+    collections,
     blobAccess: extensions.blobAccess,
     readOnly: readOnly.active,
     descriptors,
@@ -195,6 +203,7 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
     debug?.closeAllConnections();
     await app.close();
     await descriptors.close();
+    await collections.close();
     await store.close();
   }
 }

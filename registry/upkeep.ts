@@ -2,10 +2,11 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type LoadOptions, loadConfig } from './config/load.ts';
 import type { Config } from './config/types.ts';
-import { createLeases, type Lease, leaseTime } from './gc/lease.ts';
+import { createLeases, type Lease } from './gc/lease.ts';
 import { isDeadHere, leaseHolder } from './holder.ts';
 import { openOutput } from './log/output.ts';
 import { createLogger, type Logger } from './log.ts';
+import { leaseTime } from './service/lease-record.ts';
 import { checkStore, openStore } from './storage/open.ts';
 import type { Store } from './storage/store.ts';
 import { createUuids } from './uuid.ts';

@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as keys from '../service/keys.ts';
+import { dead, free, heldBy, noteIn, parseHeld } from '../service/lease-record.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 
 export interface Lease {
@@ -48,36 +49,9 @@ export interface LeasesDependencies {
   readonly ttl: number;
 }
 
-/** What stands in the store. `beat` changes with each sign of life. */
-interface Held {
-  readonly holder: string;
-  readonly beat: string;
-  /** Milliseconds. */
-  readonly ttl: number;
-}
-
-/** Of a lease's time: a holder that could not renew gives up at 2/3, others believe it dead at 4/3. */
+/** Of a lease's time: a holder that could not renew gives up at 2/3, well before others believe it dead. */
 const renewals = 6;
 const giveUp = 2 / 3;
-const dead = 4 / 3;
-
-export const leaseTime = 60_000;
-
-const heldBy = ({ holder, beat, ttl }: Held): Buffer => Buffer.from(`held ${holder} ${beat} ${ttl}`, 'latin1');
-const free = (note: string): Buffer => Buffer.from(`free ${note}`, 'latin1');
-
-/** Anything but a lease that is held counts as free: it may be cut off, or of another version. */
-function parse(content: Buffer | undefined): Held | undefined {
-  const [state, holder = '', beat = '', written] = content?.toString('latin1').split(' ') ?? [];
-  const ttl = Number(written);
-  // Bounded, or a wrong number would hold everybody off for good.
-  return state === 'held' && ttl > 0 ? { holder, beat, ttl: Math.min(ttl, 10 * leaseTime) } : undefined;
-}
-
-function noteIn(content: Buffer | undefined): string {
-  const text = content?.toString('latin1') ?? '';
-  return text.startsWith('free ') ? text.slice('free '.length) : '';
-}
 
 const once = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -151,7 +125,7 @@ export function createLeases(dependencies: LeasesDependencies): Leases {
         if (controller.signal.aborted) return;
         controller.abort(new Error('the lease was released'));
         // If it fails, the lease runs out.
-        await Promise.race([letGo(free(left), { signal: patience }), once(patience)]).catch(() => undefined);
+        await Promise.race([letGo(free(left, newId()), { signal: patience }), once(patience)]).catch(() => undefined);
       },
     };
   }
@@ -166,7 +140,7 @@ export function createLeases(dependencies: LeasesDependencies): Leases {
       let seen: { readonly content: Buffer; readonly at: number } | undefined;
       for (;;) {
         const content = await store.read(path, { signal });
-        const held = parse(content);
+        const held = parseHeld(content);
         if (content === undefined || held === undefined || isDead(held.holder) || hasStood(seen, content, held.ttl)) {
           const mine = heldBy({ holder, beat: newId(), ttl });
           if (await store.swap(path, content, mine, { signal })) {

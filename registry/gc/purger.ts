@@ -5,8 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
 import type { MaintenanceMetrics } from '../metrics/maintenance.ts';
+import { leaseTime } from '../service/lease-record.ts';
 import type { Store } from '../storage/store.ts';
-import { type Leases, leaseTime } from './lease.ts';
+import type { Leases } from './lease.ts';
 import { purgeUploads } from './purge.ts';
 
 export interface PurgerOptions {

@@ -2,6 +2,7 @@
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import type { ByteRange, Cancellable, ObjectStream, RedirectOptions, Store } from '../storage/store.ts';
+import type { Collections, Moment } from './collections.ts';
 import type { Content } from './content.ts';
 import type { Descriptors } from './descriptors.ts';
 import * as keys from './keys.ts';
@@ -37,20 +38,26 @@ export interface Blobs {
   remove(name: RepositoryName, digest: Digest, options: Cancellable): Promise<boolean>;
 }
 
+interface MountOptions extends Cancellable {
+  readonly before: Moment;
+}
+
 export interface BlobsDependencies {
   readonly store: Store;
   readonly lookup: BlobLookup;
   readonly descriptors: Descriptors;
   readonly content: Content;
   readonly places: Places;
+  readonly collections: Collections;
   /** Whether clients may be sent to the store (`storage.redirect.disable`). */
   readonly redirects: boolean;
 }
 
 export function createBlobs(dependencies: BlobsDependencies): Blobs {
-  const { store, lookup, descriptors, content, places, redirects } = dependencies;
+  const { store, lookup, descriptors, content, places, collections, redirects } = dependencies;
 
-  async function mountFrom(name: RepositoryName, digest: Digest, from: RepositoryName, { signal }: Cancellable) {
+  async function mountFrom(name: RepositoryName, digest: Digest, from: RepositoryName, options: MountOptions) {
+    const { before, signal } = options;
     const blob = await lookup(from, digest, { signal, confirm: true });
     if (blob === undefined) return undefined;
     const targets = blob.stored === digest ? [digest] : [blob.stored, digest];
@@ -58,6 +65,8 @@ export function createBlobs(dependencies: BlobsDependencies): Blobs {
       targets.map((member) => link(keys.layerLink(name, member), blob.stored)),
       { signal },
     );
+    // Of a source that may be gone: the client is to push it.
+    if (await collections.met(before, { signal })) return undefined;
     descriptors.note(name, blob);
     await places.note(digest, name, { signal });
     return blob;
@@ -76,8 +85,11 @@ export function createBlobs(dependencies: BlobsDependencies): Blobs {
     redirectUrl: async (_name, blob, options) =>
       redirects ? store.redirectUrl(keys.blobData(blob.stored), 'GET', options) : undefined,
     async mount(name, digest, from, options) {
+      const before = await collections.now(options);
+      // What is old may be about to go, whoever has a link to it; what the client pushes is new.
+      if (before.running) return undefined;
       for (const place of from === undefined ? await places.of(digest, options) : [from]) {
-        const blob = await mountFrom(name, digest, place, options);
+        const blob = await mountFrom(name, digest, place, { ...options, before });
         if (blob !== undefined) return blob;
       }
       return undefined;

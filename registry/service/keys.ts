@@ -18,6 +18,7 @@
  *         _referrers/scanned                               * revisions that were looked at for a subject
  *       _berth/places/ALG/HH/HEX                           * repositories that have a blob, for mounts without `from`
  *       _berth/leases/NAME                                 * who does the store's maintenance just now
+ *       _berth/pushers/UUID                                * a registry process that accepts pushes
  */
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '../oci/digest.ts';
 import type { RepositoryName, Tag } from '../oci/name.ts';
@@ -36,6 +37,9 @@ export const blob = (digest: Digest): string => `${blobsRoot}/${sharded(digest)}
 export const blobData = (digest: Digest): string => `${blob(digest)}/data`;
 export const places = (digest: Digest): string => `${placesRoot}/${sharded(digest)}`;
 export const lease = (name: string): string => `${root}/_berth/leases/${name}`;
+
+export const pushersRoot = `${root}/_berth/pushers`;
+export const pusher = (id: string): string => `${pushersRoot}/${id}`;
 
 export const repository = (name: RepositoryName): string => `${repositoriesRoot}/${name}`;
 export const manifests = (name: RepositoryName): string => `${repository(name)}/_manifests`;

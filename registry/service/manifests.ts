@@ -12,6 +12,7 @@ import { type ManifestMediaType, mediaTypes, parseManifest } from '../oci/manife
 import type { RepositoryName, Tag } from '../oci/name.ts';
 import type { Cancellable, Put, Store } from '../storage/store.ts';
 import type { Catalog } from './catalog.ts';
+import type { Collections, Moment } from './collections.ts';
 import type { Content } from './content.ts';
 import type { OnDamage } from './damage.ts';
 import * as keys from './keys.ts';
@@ -70,9 +71,18 @@ export interface ManifestsDependencies {
   readonly schema1: Schema1Manifests;
   readonly removal: Removal;
   readonly untagging: Untagging;
+  readonly collections: Collections;
   /** Classes that may be pushed (`policy.repository.classes`); none: all. */
   readonly classes: readonly string[];
   readonly onDamage: OnDamage;
+}
+
+interface Writing {
+  readonly puts: readonly Put[];
+  readonly digest: Digest;
+  readonly before: Moment;
+  /** Throws if something that the manifest points to is not there. */
+  readonly check: () => Promise<void>;
 }
 
 /** Bytes from which a manifest counts as large, and how many such pushes are worked on at once. */
@@ -84,7 +94,7 @@ const maxAttempts = 20;
 
 export function createManifests(dependencies: ManifestsDependencies): Manifests {
   const { store, links, content, locks, tags, references, referrers, catalog } = dependencies;
-  const { schema1, removal, untagging, classes, onDamage } = dependencies;
+  const { schema1, removal, untagging, collections, classes, onDamage } = dependencies;
   const types = new LRUCache<Digest, ManifestMediaType>({ max: 50_000 });
   /** Where a tag pointed last: lets both links be looked at in one go. Never believed without them. */
   const guesses = new LRUCache<string, Digest>({ max: 50_000 });
@@ -134,23 +144,30 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
   }
 
   /** Writes everything; `false` if somebody elsewhere was deleting meanwhile, so that it has to be done again. */
-  async function write(
-    name: RepositoryName,
-    names: readonly Tag[],
-    puts: readonly Put[],
-    digest: Digest,
-    options: Cancellable,
-  ) {
-    await store.putAll(puts, options);
-    if (names.length === 0) return true;
+  async function write(name: RepositoryName, names: readonly Tag[], writing: Writing, options: Cancellable) {
+    const { puts, digest, before, check } = writing;
+    const isThere = async (): Promise<boolean> =>
+      (await isRevision(name, digest, options)) && (await store.stat(keys.blobData(digest), options)) !== undefined;
+    if (before.running) {
+      // A collection that does not see the manifest in time may take what it points to: no tag before that is looked at.
+      await store.putAll(
+        puts.filter(({ last }) => last !== true),
+        options,
+      );
+      await check();
+    }
+    await store.putAll(before.running ? puts.filter(({ last }) => last === true) : puts, options);
+    const isMet = await collections.met(before, options);
+    if (isMet && !before.running) await check();
+    if (names.length === 0) return !isMet || (await isThere());
     // Marks first: a deletion that ends between a look at the tag and a look for its mark would be seen by neither.
     if (await untagging.met(name, names, options)) return false;
-    const [isThere, ...targets] = await Promise.all([
-      isRevision(name, digest, options),
+    const [isKept, ...targets] = await Promise.all([
+      isMet ? isThere() : isRevision(name, digest, options),
       ...names.map((tag) => tags.resolve(name, tag, options)),
     ]);
     // Where a tag points elsewhere, another push was later.
-    return isThere && targets.every((target) => target !== undefined);
+    return isKept && targets.every((target) => target !== undefined);
   }
 
   /** What JSON takes in memory may be many times its bytes: of large manifests only a few are parsed and held at once. */
@@ -172,8 +189,12 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
     }
     const refusal = classRefusal(manifest, classes);
     if (refusal !== undefined) throw fault('DENIED', refusal);
-    const [first, ...more] = [...faults, ...(await references.faults(name, manifest, options))];
-    if (first !== undefined) throw new RegistryError(first, more);
+    const before = await collections.now(options);
+    const check = async (): Promise<void> => {
+      const [first, ...more] = [...faults, ...(await references.faults(name, manifest, options))];
+      if (first !== undefined) throw new RegistryError(first, more);
+    };
+    await check();
     const names = 'tag' in push.reference ? [push.reference.tag] : push.tags;
     const puts = [
       { path: keys.blobData(digest), content: bytes },
@@ -182,8 +203,9 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
       ...referrers.entry(name, digest, manifest, bytes.length),
       ...tags.current(name, names, digest),
     ];
+    const writing = { puts, digest, before, check };
     await locks.shared(name, async () => {
-      for (let attempt = 1; !(await write(name, names, puts, digest, options)); attempt++) {
+      for (let attempt = 1; !(await write(name, names, writing, options)); attempt++) {
         if (attempt === maxAttempts) throw fault('UNAVAILABLE', 'the manifest is just being deleted; push it again');
       }
     });

@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts';
 import type { Store } from '../storage/store.ts';
 import { type Blobs, createBlobs } from './blobs.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
+import { type Collections, noCollections } from './collections.ts';
 import { type ContentLimits, type ContentObserver, createContent } from './content.ts';
 import { type Convert, createConversion } from './conversion.ts';
 import { createOnDamage, type DamageKind } from './damage.ts';
@@ -47,6 +48,8 @@ export interface ServicesDependencies {
   readonly contentObserver?: ContentObserver | undefined;
   /** Default: nothing is remembered. */
   readonly descriptors?: Descriptors | undefined;
+  /** Whether garbage is collected beside us. Default: never. */
+  readonly collections?: Collections | undefined;
   /** Whether clients are sent to the store for blobs, where it has URLs. Default `false`. */
   readonly redirects?: boolean | undefined;
   /** Stands around every question whether a repository has a blob, those of pushes too. */
@@ -66,7 +69,7 @@ export interface ServicesDependencies {
 
 export function createServices(dependencies: ServicesDependencies): Services {
   const { store, log, policy, contentLimits, newId, now, clock, classes } = dependencies;
-  const { readOnly = () => false, damaged = () => undefined } = dependencies;
+  const { readOnly = () => false, damaged = () => undefined, collections = noCollections } = dependencies;
   const { descriptors = noDescriptors, redirects = false, blobAccess = (lookup) => lookup } = dependencies;
   const onDamage = createOnDamage(log, damaged);
   const links = createLinks(store, onDamage);
@@ -76,7 +79,7 @@ export function createServices(dependencies: ServicesDependencies): Services {
   const catalog = createCatalog(store, clock);
   const tags = createTags(store, links, dependencies.tagLookups);
   const lookup = blobAccess(createBlobLookup({ store, links, descriptors, onDamage }));
-  const stored = createBlobs({ store, lookup, descriptors, content, places, redirects });
+  const stored = createBlobs({ store, lookup, descriptors, content, places, collections, redirects });
   const schema1 = createSchema1({ store, links, content, lookup, options: dependencies.schema1, readOnly, now, log });
   const blobs = schema1.enabled ? withEmptyTar(stored, readOnly) : stored;
   const references = createReferences({ store, links, lookup, policy });
@@ -96,10 +99,11 @@ export function createServices(dependencies: ServicesDependencies): Services {
     schema1,
     removal,
     untagging,
+    collections,
     classes,
     onDamage,
   });
-  const uploads = createUploads({ store, places, descriptors, newId, now });
+  const uploads = createUploads({ store, places, collections, descriptors, newId, now });
   const convert = createConversion(manifests, schema1);
   return { blobs, uploads, manifests, convert, tags, catalog, referrers };
 }

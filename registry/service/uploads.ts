@@ -8,6 +8,7 @@ import { type Algorithm, algorithmOf, canonical, type Digest } from '../oci/dige
 import { fault, type RegistryError } from '../oci/error.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import { type AppendOptions, type Cancellable, type Store, StoreError, type Upload } from '../storage/store.ts';
+import type { Collections } from './collections.ts';
 import type { Descriptors } from './descriptors.ts';
 import { unlessGone } from './faults.ts';
 import * as keys from './keys.ts';
@@ -44,6 +45,7 @@ export interface Uploads {
 export interface UploadsDependencies {
   readonly store: Store;
   readonly places: Places;
+  readonly collections: Collections;
   readonly descriptors: Descriptors;
   readonly newId: () => string;
   readonly now: () => Date;
@@ -60,7 +62,7 @@ const maxRunning = 4096;
  */
 const worthRecording = 4 * 1024 * 1024;
 
-export function createUploads({ store, places, descriptors, newId, now }: UploadsDependencies): Uploads {
+export function createUploads({ store, places, collections, descriptors, newId, now }: UploadsDependencies): Uploads {
   const running = new LRUCache<string, Progress>({ max: maxRunning });
 
   const session = (name: RepositoryName, id: string): Upload => store.resumeUpload(keys.uploadData(name, id));
@@ -148,6 +150,7 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
   ): Promise<void> {
     // The digest is known while the bytes come, so they may go where they belong, and are seen only if they are right.
     const target = algorithmOf(digest) === canonical ? keys.blobData(digest) : undefined;
+    const before = await collections.now(options);
     const state = await take(upload, id, piece, { ...options, last: true, target });
     const found = await digests(name, id, upload, state, algorithmOf(digest), options).catch(async (error: unknown) => {
       // The client may come back: it must not find the bytes in the hands of a request that has failed.
@@ -168,7 +171,22 @@ export function createUploads({ store, places, descriptors, newId, now }: Upload
       store.putAll(links, options),
       ...members.map((member) => places.note(member, name, options)),
     ]);
+    if ((await collections.met(before, options)) && !(await isWhole(name, members, stored, options))) {
+      throw fault('UNAVAILABLE', 'the same content was just removed as garbage; push it again', { digest });
+    }
     descriptors.note(name, { digest, stored, size: state.size });
+  }
+
+  /** Whether what was written is still there. */
+  async function isWhole(
+    name: RepositoryName,
+    members: readonly Digest[],
+    stored: Digest,
+    options: Cancellable,
+  ): Promise<boolean> {
+    const paths = [keys.blobData(stored), ...members.map((member) => keys.layerLink(name, member))];
+    const found = await Promise.all(paths.map((path) => store.stat(path, options)));
+    return found.every((stat) => stat !== undefined);
   }
 
   return {
