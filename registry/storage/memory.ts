@@ -4,7 +4,7 @@ import { createMemoryTree, type MemoryFile, type MemoryTree } from './memory-tre
 import { createMemoryUpload } from './memory-upload.ts';
 import { checkObjectPath, checkPath } from './paths.ts';
 import { checkRange, pageOf } from './ranges.ts';
-import { type Store, StoreError } from './store.ts';
+import { type Put, type Store, StoreError } from './store.ts';
 
 const DRIVER = 'inmemory';
 
@@ -67,7 +67,8 @@ export function createMemoryStore(options: MemoryOptions = {}): Store {
     async putAll(puts, options) {
       options?.signal?.throwIfAborted();
       for (const { path } of puts) checkObjectPath(DRIVER, path);
-      for (const { path, content } of puts) put(path, content);
+      const isLast = ({ last = false }: Put): number => Number(last);
+      for (const { path, content } of puts.toSorted((a, b) => isLast(a) - isLast(b))) put(path, content);
     },
 
     async swap(path, expected, content, options) {
