@@ -1,11 +1,10 @@
 /** The SDK's client, made from the configuration. */
-import http from 'node:http';
-import https from 'node:https';
+import { createHash } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { S3Config } from '../config/types.ts';
 import type { Logger } from '../log.ts';
 import { nameOfError, type Place, statusOf } from './s3-errors.ts';
+import { createHandler } from './s3-http.ts';
 
 /** Milliseconds. */
 export interface S3Deadlines {
@@ -36,8 +35,6 @@ export const deadlines: S3Deadlines = {
  * fails for long, calls are no longer repeated.
  */
 const ATTEMPTS = 6;
-/** Connections to one host. Parts, copies and listings of many requests share them. */
-const SOCKETS = 256;
 
 export interface ClientOptions {
   readonly config: S3Config;
@@ -65,21 +62,15 @@ export function createClient(options: ClientOptions, endpoint = options.config.r
     // Would cost a round trip for each part, and many servers never answer it.
     expectContinueHeader: false,
     customUserAgent: [words(config.useragent ?? options.userAgent)],
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: options.deadlines.connect,
-      throwOnRequestTimeout: true,
-      // Each attempt has its own limit; this one only ends what would never end.
-      socketTimeout: options.deadlines.transferAttempt,
-      httpAgent: new http.Agent({ keepAlive: true, maxSockets: SOCKETS }),
-      httpsAgent: new https.Agent({
-        keepAlive: true,
-        maxSockets: SOCKETS,
-        ...(config.skipverify && { rejectUnauthorized: false }),
-      }),
+    requestHandler: createHandler({
+      connect: options.deadlines.connect,
+      silence: options.deadlines.transferAttempt,
+      skipverify: config.skipverify,
     }),
     // What it would warn of is ours to say.
     logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
   });
+  sumDeletions(client);
   if (config.loglevel !== 'off') logCalls(client, log);
   return client;
 }
@@ -107,6 +98,22 @@ function credentialsOf({ accesskey, secretkey, sessiontoken }: S3Config): S3Clie
 function words(userAgent: string): [string] | [string, string] {
   const [, name, version] = /^([^/]+)\/([^/]+)$/.exec(userAgent) ?? [];
   return name === undefined || version === undefined ? [userAgent] : [name, version];
+}
+
+/**
+ * Deletions of several objects carry `Content-MD5`, which S3 demanded before it knew other checksums: servers that know no
+ * others refuse them without.
+ */
+function sumDeletions(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      const { headers, body } = args.request as { headers: Record<string, string>; body?: unknown };
+      const isMeant = context.commandName === 'DeleteObjectsCommand' && typeof body === 'string';
+      if (isMeant) headers['content-md5'] = createHash('md5').update(body).digest('base64');
+      return await next(args);
+    },
+    { step: 'build', name: 'berthContentMd5', priority: 'low' },
+  );
 }
 
 /** One line for each call, without headers or bodies: those hold credentials and content. */

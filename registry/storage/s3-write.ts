@@ -37,6 +37,11 @@ export interface Writes {
    * have to differ between writers: that tells our own write, whose answer was lost, from another's.
    */
   putOver(key: string, expected: Expected, content: Buffer, options: ReadOptions): Promise<string | undefined>;
+  /**
+   * Once in the life of a process: tries to write what was just written there on conditions that do not hold, and warns of a
+   * server that does it all the same.
+   */
+  tryConditions(key: string, content: Buffer, options: ReadOptions): Promise<void>;
 }
 
 export interface WritesParts {
@@ -50,10 +55,14 @@ export interface WritesParts {
 const TRIES = 5;
 const PAUSE = 50;
 
+/** Conditions that do not hold for an object that is there: no content has that sum. */
+const FALSE = [{ IfMatch: `"${'0'.repeat(32)}"` }, { IfNoneMatch: '*' }] as const;
+
 export function createWrites({ calls, reads, attributes, log }: WritesParts): Writes {
   const { client, bucket } = calls;
   /** A server without conditional writes is used without them, and told of once. */
   let conditional = true;
+  let isTried = false;
 
   function send(key: string, content: Buffer, condition: Partial<PutObjectCommandInput>, options: ReadOptions) {
     const input = { Bucket: bucket, Key: key, Body: content, ...attributes, ...condition };
@@ -94,6 +103,23 @@ export function createWrites({ calls, reads, attributes, log }: WritesParts): Wr
           return (await send(key, content, conditional ? condition : {}, options)).ETag;
         } catch (error) {
           if (!(await mayTryAgain(error, attempt, options))) return await lost(error, key, content, options);
+        }
+      }
+    },
+    async tryConditions(key, content, options) {
+      if (isTried || !conditional) return;
+      isTried = true;
+      for (const condition of FALSE) {
+        try {
+          await send(key, content, condition, options);
+          log.warn(
+            { bucket, condition: Object.keys(condition)[0] },
+            'this S3 server accepts conditions on writes and ignores them: simultaneous requests on one upload, and ' +
+              'maintenance by several replicas, are not told apart',
+          );
+        } catch (error) {
+          // What it answered otherwise says nothing: with the next lease again.
+          if (!isPreconditionFailed(error) && !isMeeting(error) && !isNotImplemented(error)) isTried = false;
         }
       }
     },

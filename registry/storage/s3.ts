@@ -166,7 +166,10 @@ export function createS3Store(options: S3Options): Store {
       const call = { path, signal: options?.signal };
       const there = expected === undefined ? undefined : await reads.read(keys.key(path), call);
       if (expected !== undefined && there?.bytes.equals(expected) !== true) return false;
-      return (await writes.putOver(keys.key(path), there?.etag, content, call)) !== undefined;
+      const key = keys.key(path);
+      const isDone = (await writes.putOver(key, there?.etag, content, call)) !== undefined;
+      if (isDone) await writes.tryConditions(key, content, call);
+      return isDone;
     },
 
     async list(path, options) {

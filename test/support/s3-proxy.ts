@@ -29,11 +29,13 @@ export interface SeenCall {
   readonly headers: IncomingHttpHeaders;
   /** Of this operation, from 0. */
   readonly count: number;
+  /** What came of a small body: of deletions. */
+  body: string;
 }
 
 /** What happens to a call instead of passing. */
 export type Fault =
-  /** An answer of the server's own, such as 503 SlowDown. */
+  /** An answer of the server's own, such as 503 SlowDown; without a code it has no body. */
   | { readonly status: number; readonly code: string }
   /** The server never hears of it. */
   | 'refuse'
@@ -75,7 +77,14 @@ export async function startS3Proxy(t: Cleanup, { port }: { readonly port: number
     if (typeof fault === 'object' && 'status' in fault) return refuse(incoming, outgoing, fault);
     if (fault === 'refuse') return void incoming.socket.destroy();
     if (fault === 'hang') return void incoming.resume();
-    const pass = (): void => forward(incoming, outgoing, { agent, port, fault });
+    const pass = (): void => {
+      if (call.operation === 'DeleteObjects') {
+        incoming.on('data', (chunk: Buffer) => {
+          call.body += chunk;
+        });
+      }
+      forward(incoming, outgoing, { agent, port, fault });
+    };
     if (typeof fault === 'object' && 'delay' in fault) setTimeout(pass, fault.delay);
     else pass();
   });
@@ -105,7 +114,7 @@ function seen(incoming: IncomingMessage, before: readonly SeenCall[]): SeenCall 
   const { headers } = incoming;
   const operation = operationOf(incoming.method ?? '', query, headers);
   const count = before.filter((call) => call.operation === operation).length;
-  return { operation, path, query, headers, count };
+  return { operation, path, query, headers, count, body: '' };
 }
 
 function operationOf(method: string, query: URLSearchParams, headers: IncomingHttpHeaders): Operation {
@@ -136,7 +145,8 @@ function refuse(incoming: IncomingMessage, outgoing: ServerResponse, fault: { st
   incoming.resume();
   incoming.once('end', () => {
     const body = `<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>as the test wants it</Message></Error>`;
-    outgoing.writeHead(fault.status, { 'content-type': 'application/xml' }).end(incoming.method === 'HEAD' ? '' : body);
+    const isBare = incoming.method === 'HEAD' || fault.code === '';
+    outgoing.writeHead(fault.status, { 'content-type': 'application/xml' }).end(isBare ? '' : body);
   });
 }
 
