@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
+import { type Announce, createAnnounce, goingTogether } from '../service/going.ts';
 import { eachLimited } from '../service/parallel.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 import { lookAgain, type Seen } from './again.ts';
@@ -113,8 +114,10 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
     },
   });
 
+  const announce: Announce = dryRun ? (_digests, work) => work() : await createAnnounce(store, { signal });
   const sweeper = createSweeper({
     store,
+    announce,
     marked,
     cutoff,
     dryRun,
@@ -162,7 +165,7 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
   }
 
   /** Names what goes of a repository's manifests. */
-  async function announce(revisions: Revisions): Promise<readonly string[]> {
+  async function describe(revisions: Revisions): Promise<readonly string[]> {
     const { names } = await tagTargets(store, revisions.name, { signal });
     const shown = names.length > tagsShown ? [...names.slice(0, tagsShown), '…'] : names;
     for (const digest of unreached(revisions, true)) {
@@ -192,7 +195,7 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
   }
 
   await mark();
-  for (const revisions of pending.values()) await announce(revisions);
+  for (const revisions of pending.values()) await describe(revisions);
   output.progress('looking for content that nothing points to');
   const unmarked = await findUnmarked(store, marked, { cutoff, seed, signal });
   summary.marked = marked.size - unmarked.spared;
@@ -230,22 +233,23 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
   async function sweepContent(): Promise<void> {
     let batch: Digest[] = [];
     const flush = async (): Promise<void> => {
-      await eachLimited(batch, async (digest) => {
-        if (!dryRun && marked.has(digest)) return;
-        output.line(`blob eligible for deletion: ${digest}`);
-        if (!dryRun && (await sweeper.blob(digest))) summary.deleted.blobs++;
-      });
+      const named = dryRun ? batch : batch.filter((digest) => !marked.has(digest));
+      await announce(named, () =>
+        eachLimited(named, async (digest) => {
+          output.line(`blob eligible for deletion: ${digest}`);
+          if (!dryRun && (await sweeper.blob(digest))) summary.deleted.blobs++;
+        }),
+      );
       batch = [];
       output.progress(`deleting content: ${summary.deleted.blobs} of ${eligible.blobs}`);
     };
     for (const digest of unmarked.digests.values()) {
-      if (batch.push(digest) >= batchSize) await flush();
+      if (batch.push(digest) >= goingTogether) await flush();
     }
     await flush();
     if (!dryRun) await sweepPlaces(store, marked, { cutoff, signal });
   }
 }
 
-const batchSize = 1000;
 /** Tags named beside a manifest that goes; Distribution names all, which is quadratic. */
 const tagsShown = 100;

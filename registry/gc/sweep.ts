@@ -5,6 +5,7 @@
  */
 import { algorithmOf, canonical, type Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
+import { type Announce, goingTogether } from '../service/going.ts';
 import * as keys from '../service/keys.ts';
 import { eachLimited } from '../service/parallel.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
@@ -20,6 +21,8 @@ export interface SweeperDependencies extends Cancellable {
   /** Milliseconds since the epoch, by the store's clock: what was written from then on stays. */
   readonly cutoff: number;
   readonly dryRun: boolean;
+  /** Names what goes to those who push. */
+  readonly announce: Announce;
   readonly told: SweepObserver;
 }
 
@@ -48,10 +51,25 @@ export interface Sweeper {
   blob(digest: Digest): Promise<boolean>;
 }
 
+const itself = (digest: Digest): Digest => digest;
 const quick = { durable: false } as const;
 
-export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: SweeperDependencies): Sweeper {
+export function createSweeper(dependencies: SweeperDependencies): Sweeper {
+  const { store, marked, cutoff, dryRun, announce, told, signal } = dependencies;
   const options = { signal };
+
+  /** Works on each, in groups that are named meanwhile. */
+  async function eachNamed<T>(
+    items: readonly T[],
+    digestOf: (item: T) => Digest | undefined,
+    work: (item: T) => Promise<void>,
+  ): Promise<void> {
+    for (let start = 0; start < items.length; start += goingTogether) {
+      const group = items.slice(start, start + goingTogether);
+      const digests = group.map(digestOf).filter((digest) => digest !== undefined);
+      await announce(digests, () => eachLimited(group, work));
+    }
+  }
 
   /** What came since the start is looked for last, right before it would go. */
   async function isOld(path: string): Promise<boolean> {
@@ -103,8 +121,8 @@ export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: S
       const stay: Digest[] = [];
       if (going.size === 0 || dryRun) return { went, stay };
       for (const tag of tags) await history(name, tag, going);
-      await eachLimited([...going], async (digest) => {
-        if (marked.has(digest)) return;
+      const named = [...going].filter((digest) => !marked.has(digest));
+      await eachNamed(named, itself, async (digest) => {
         if (await isOld(keys.revisionLink(name, digest))) {
           await store.delete(keys.revision(name, digest), quick);
           went.push(digest);
@@ -116,8 +134,9 @@ export function createSweeper({ store, marked, cutoff, dryRun, told, signal }: S
 
     async layers(name) {
       for await (const page of layerFolders(store, name, options)) {
-        await eachLimited(
+        await eachNamed(
           page.filter(({ digest }) => digest === undefined || !marked.has(digest)),
+          ({ digest }) => digest,
           async ({ folder, digest }) => {
             const target = await targetGoing(name, folder, digest);
             if (target === undefined) return;

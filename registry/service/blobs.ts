@@ -66,7 +66,7 @@ export function createBlobs(dependencies: BlobsDependencies): Blobs {
       { signal },
     );
     // Of a source that may be gone: the client is to push it.
-    if (await collections.met(before, { signal })) return undefined;
+    if (await collections.met(before, [], { signal })) return undefined;
     descriptors.note(name, blob);
     await places.note(digest, name, { signal });
     return blob;

@@ -8,7 +8,9 @@
  * That a process pushes at all is told by a mark in the store, so that nobody waits where no registry could be running. It is
  * written before the first look: either the collection finds it, or the look finds the lease.
  */
+import type { Digest } from '../oci/digest.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
+import { untilSettled } from './going.ts';
 import * as keys from './keys.ts';
 import { collectionLease, dead, parseHeld } from './lease-record.ts';
 
@@ -23,8 +25,11 @@ export interface Moment {
 export interface Collections {
   /** To be asked before a push looks at the store for what it will build on. */
   now(options: Cancellable): Promise<Moment>;
-  /** To be asked when all is written: whether a collection may have deleted something since `before`. */
-  met(before: Moment, options: Cancellable): Promise<boolean>;
+  /**
+   * To be asked when all is written: whether a collection may have deleted something since `before`. If so, it waits until
+   * nothing of `own`, which was written, is just being deleted.
+   */
+  met(before: Moment, own: readonly Digest[], options: Cancellable): Promise<boolean>;
   /** Takes the mark away. No push may be answered afterwards. */
   close(): Promise<void>;
 }
@@ -119,8 +124,9 @@ export function createCollections({ store, holder, newId, clock }: CollectionsDe
 
   return {
     now: recent,
-    async met(before, options) {
+    async met(before, own, options) {
       const { running, content } = await recent(options);
+      if (running) await untilSettled(store, own, { ...options, clock });
       return before.running || running || content !== before.content;
     },
     async close() {

@@ -19,6 +19,7 @@
  *       _berth/places/ALG/HH/HEX                           * repositories that have a blob, for mounts without `from`
  *       _berth/leases/NAME                                 * who does the store's maintenance just now
  *       _berth/pushers/UUID                                * a registry process that accepts pushes
+ *       _berth/going/NUMBER                                * what a garbage collection is just deleting
  */
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '../oci/digest.ts';
 import type { RepositoryName, Tag } from '../oci/name.ts';
@@ -40,6 +41,9 @@ export const lease = (name: string): string => `${root}/_berth/leases/${name}`;
 
 export const pushersRoot = `${root}/_berth/pushers`;
 export const pusher = (id: string): string => `${pushersRoot}/${id}`;
+
+export const goingRoot = `${root}/_berth/going`;
+export const going = (number: string): string => `${goingRoot}/${number}`;
 
 export const repository = (name: RepositoryName): string => `${repositoriesRoot}/${name}`;
 export const manifests = (name: RepositoryName): string => `${repository(name)}/_manifests`;

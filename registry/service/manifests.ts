@@ -157,7 +157,7 @@ export function createManifests(dependencies: ManifestsDependencies): Manifests 
       await check();
     }
     await store.putAll(before.running ? puts.filter(({ last }) => last === true) : puts, options);
-    const isMet = await collections.met(before, options);
+    const isMet = await collections.met(before, [digest], options);
     if (isMet && !before.running) await check();
     if (names.length === 0) return !isMet || (await isThere());
     // Marks first: a deletion that ends between a look at the tag and a look for its mark would be seen by neither.

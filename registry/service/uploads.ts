@@ -171,7 +171,10 @@ export function createUploads({ store, places, collections, descriptors, newId, 
       store.putAll(links, options),
       ...members.map((member) => places.note(member, name, options)),
     ]);
-    if ((await collections.met(before, options)) && !(await isWhole(name, members, stored, options))) {
+    if (
+      (await collections.met(before, [stored, digest], options)) &&
+      !(await isWhole(name, members, stored, options))
+    ) {
       throw fault('UNAVAILABLE', 'the same content was just removed as garbage; push it again', { digest });
     }
     descriptors.note(name, { digest, stored, size: state.size });

@@ -1,6 +1,7 @@
 /** Pushes beside garbage collections: what a 201 promises holds whichever of the two is slow, and costs nothing when none runs. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLeases, type Lease } from '../../../registry/gc/lease.ts';
 import { livingPushers } from '../../../registry/gc/pushers.ts';
 import type { Digest } from '../../../registry/oci/digest.ts';
@@ -13,6 +14,7 @@ import {
   markLife,
   notice,
 } from '../../../registry/service/collections.ts';
+import { createAnnounce } from '../../../registry/service/going.ts';
 import * as keys from '../../../registry/service/keys.ts';
 import { collectionLease, leaseTime } from '../../../registry/service/lease-record.ts';
 import type { Services } from '../../../registry/service/services.ts';
@@ -149,6 +151,7 @@ describe('while a collection runs', () => {
     const { services } = pusher(store);
     const { digest } = await place(store, Buffer.from('layer'));
     assert.equal(await services.blobs.mount(other, digest, name, {}), undefined);
+    assert.equal(await store.read(keys.layerLink(other, digest)), undefined);
     assert.equal(await push(services, 'layer', other), digest);
     assert.ok(await services.blobs.stat(other, digest, {}));
     await lease.release();
@@ -184,11 +187,60 @@ describe('while a collection runs', () => {
     pass(leaseTime);
     const before = await collections.now({});
     assert.equal(before.running, false);
-    assert.equal(await collections.met(before, {}), false);
+    assert.equal(await collections.met(before, [], {}), false);
     await store.put(leasePath, Buffer.from(`held next beat ${leaseTime}`));
     pass(lookLife);
-    assert.equal(await collections.met(before, {}), true);
+    assert.equal(await collections.met(before, [], {}), true);
   });
+});
+
+test('who writes what is just being deleted waits until it is gone, and writes it again', async () => {
+  const store = memory();
+  const lease = await taken(store);
+  const { services } = pusher(store);
+  const config = await place(store, Buffer.from('{}'));
+  const manifest = image(config, []);
+  const digest = digestBytes('sha256', Buffer.from(JSON.stringify(manifest)));
+  await store.put(keys.going('7'), Buffer.from(digest));
+  const announce = await createAnnounce(store, {});
+  let answered = false;
+  let pushing: Promise<unknown> | undefined;
+  await announce([config.digest, digest], async () => {
+    // The collector has looked at what is old, and deletes it in a moment.
+    pushing = put(services, manifest, 'v1').finally(() => {
+      answered = true;
+    });
+    for (let turn = 0; turn < 20; turn++) await sleep(5);
+    assert.equal(answered, false, 'it was answered while it was about to go');
+    await store.delete(keys.revision(name, digest));
+    await store.delete(keys.blob(digest));
+  });
+  await pushing;
+  assert.equal((await services.manifests.get(name, { tag: tag('v1') }, {}))?.digest, digest);
+  assert.deepEqual((await store.list(keys.goingRoot))?.entries ?? [], []);
+  await lease.release();
+});
+
+test('content that is pushed between the look at its date and its deletion is not answered 201 and gone', async () => {
+  const store = memory();
+  const lease = await taken(store);
+  const { services } = pusher(store);
+  await store.put(keys.blobData(digestBytes('sha256', Buffer.from('old'))), Buffer.from('old'));
+  let pushing: Promise<Digest | string> | undefined;
+  const slow = around(store, {
+    async delete(path, options) {
+      if (path.startsWith(keys.blobsRoot) && pushing === undefined) {
+        pushing = push(services, 'old').catch((error: { code: string }) => error.code);
+        for (let turn = 0; turn < 20; turn++) await sleep(5);
+      }
+      return store.delete(path, options);
+    },
+  });
+  await collection(slow);
+  assert.equal(await pushing, 'UNAVAILABLE');
+  const digest = await push(services, 'old');
+  assert.ok(await services.blobs.stat(name, digest, {}));
+  await lease.release();
 });
 
 describe('without a collection', () => {
