@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { silent } from '../../registry/log.ts';
 import { createS3Store } from '../../registry/storage/s3.ts';
+import { storeConformance } from '../storage/conformance.ts';
 import { uploadsIn } from '../support/s3-bucket.ts';
 import { kind, startS3 } from '../support/s3-server.ts';
 import { skip } from '../support/tools.ts';
-import { storeConformance } from './conformance.ts';
 
 const server = await startS3();
 after(() => ('reason' in server ? undefined : server.stop()));

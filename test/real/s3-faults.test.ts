@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Store } from '../../registry/storage/store.ts';
+import { bytesOf, chunksOf, MIB, pattern, patternAt, pushTo, sha256Of } from '../storage/conformance-bytes.ts';
 import { s3Grounds } from '../support/s3-ground.ts';
 import type { Fault, SeenCall } from '../support/s3-proxy.ts';
-import { bytesOf, chunksOf, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
 
 const grounds = await s3Grounds();
 after(() => grounds.stop());

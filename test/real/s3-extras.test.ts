@@ -7,9 +7,9 @@ import { silent } from '../../registry/log.ts';
 import { createS3Store } from '../../registry/storage/s3.ts';
 import { checkBucket } from '../../registry/storage/s3-check.ts';
 import type { Store } from '../../registry/storage/store.ts';
+import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from '../storage/conformance-bytes.ts';
 import { type S3Ground, s3Grounds } from '../support/s3-ground.ts';
 import type { Operation } from '../support/s3-proxy.ts';
-import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
 
 const grounds = await s3Grounds();
 after(() => grounds.stop());
