@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts';
 import { createFilesystemStore } from './filesystem.ts';
 import { checkRoot } from './filesystem-root.ts';
 import { createMemoryStore } from './memory.ts';
+import { shareReads } from './sharing.ts';
 import type { Store } from './store.ts';
 
 export interface StoreContext {
@@ -24,18 +25,19 @@ export async function openStore(driver: DriverConfig, { log, userAgent }: StoreC
       return createMemoryStore();
     case 's3': {
       const { createS3Store } = await import('./s3.ts');
-      return createS3Store({ config: driver, userAgent, log });
+      return shareReads(createS3Store({ config: driver, userAgent, log }));
     }
     case 'azure': {
       const [{ createAzureStore }, { findBase }] = await Promise.all([
         import('./azure.ts'),
         import('./azure-check.ts'),
       ]);
-      return await createAzureStore({ config: driver, base: await findBase(driver, userAgent), userAgent, log });
+      const base = await findBase(driver, userAgent);
+      return shareReads(await createAzureStore({ config: driver, base, userAgent, log }));
     }
     case 'gcs': {
       const { createGcsStore } = await import('./gcs.ts');
-      return createGcsStore({ config: driver, userAgent, log });
+      return shareReads(createGcsStore({ config: driver, userAgent, log }));
     }
     default:
       return unknownDriver(driver);
