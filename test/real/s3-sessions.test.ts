@@ -4,9 +4,9 @@ import { after, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import type { Store, Upload } from '../../registry/storage/store.ts';
+import { bytesOf, chunksOf, MIB, pattern, patternAt, pushTo, sha256Of } from '../storage/conformance-bytes.ts';
 import { eventually } from '../support/eventually.ts';
 import { type S3Ground, s3Grounds } from '../support/s3-ground.ts';
-import { bytesOf, chunksOf, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
 
 const grounds = await s3Grounds();
 after(() => grounds.stop());
