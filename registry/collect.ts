@@ -16,7 +16,7 @@ export const collectUsage = `registry garbage-collect [-d] [-m] [-q] [-o json] [
 
 const help = `usage: ${collectUsage}
 
-Deletes content that no manifest of any repository points to. Stop the registry first, or make it read-only.
+Deletes content that no manifest of any repository points to. Berth may run meanwhile; stop other registries first.
 
   -d, --dry-run           tell what would be deleted, delete nothing
   -m, --delete-untagged   delete manifests that no tag points to, too
@@ -24,9 +24,6 @@ Deletes content that no manifest of any repository points to. Stop the registry 
   -o, --output json       print a summary as JSON instead of lines
       --grace DURATION    keep what was written so long before the start, such as 1h (default 0s)
 `;
-
-/** Milliseconds: longer than a manifest takes from being checked to being written. */
-const settle = 2_000;
 
 interface Asked {
   readonly path: string | undefined;
@@ -98,7 +95,7 @@ async function run(asked: Asked, { config, store, log }: Upkeep, since: number, 
   const caches = asked.dryRun ? undefined : await openCaches(config, log);
   let summary: Summary;
   try {
-    const options = { dryRun, untagged, cutoff: since - asked.grace, seed, settle, signal };
+    const options = { dryRun, untagged, cutoff: since - asked.grace, seed, signal };
     summary = await collect(options, { store, log, output, forget: caches?.forget ?? (async () => undefined) });
   } catch (error) {
     throw endedEarly(error, signal);

@@ -1,7 +1,7 @@
 /**
  * Garbage collection: mark and sweep over a whole store, as `registry garbage-collect` does it. What is deleted is what
  * Distribution deletes, less its faults; the order is one in which nothing that is pointed to is ever without its content,
- * wherever the process is stopped.
+ * wherever the process is stopped. Whoever pushes beside it has been given notice (`service/collections`) before it begins.
  *
  *  1. mark, repository by repository; then what was marked from another repository, until nothing more is found
  *  2. look for content that is unmarked
@@ -9,7 +9,6 @@
  *  4. a second look at repositories that changed meanwhile, and at the links that are left
  *  5. content
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
@@ -37,11 +36,6 @@ export interface CollectOptions extends Cancellable {
   readonly cutoff: number;
   /** Any number that clients cannot know. */
   readonly seed: number;
-  /**
-   * Milliseconds between taking links away and looking again: what a push was checked against before is written by then.
-   * Default 0: nobody pushes.
-   */
-  readonly settle?: number | undefined;
 }
 
 export interface CollectDependencies {
@@ -71,7 +65,7 @@ const width = 4;
 const keptNamed = 1000;
 
 export async function collect(options: CollectOptions, dependencies: CollectDependencies): Promise<Summary> {
-  const { dryRun, untagged, cutoff, seed, settle = 0, signal } = options;
+  const { dryRun, untagged, cutoff, seed, signal } = options;
   const { store, log, output, forget } = dependencies;
   const marked = createDigestSet(seed);
   const taken = createTaken(seed);
@@ -216,9 +210,6 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
   });
   if (!dryRun) {
     isSecondLook = true;
-    if (settle > 0 && eligible.layerLinks + eligible.manifests > 0) {
-      await sleep(settle, undefined, { ...(signal && { signal }) });
-    }
     const again = { store, marker, untagged, cutoff, seed, taken, signal };
     await eachOf(repositories(store, { signal }), width, async ({ name, hasManifests, hasLayers }) => {
       if (hasManifests) await lookAgain(again, name, seen.get(name));
