@@ -13,6 +13,7 @@ import type { Logger } from '../log.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/name.ts';
 import { type Announce, createAnnounce, goingTogether } from '../service/going.ts';
+import * as keys from '../service/keys.ts';
 import { eachLimited } from '../service/parallel.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
 import { lookAgain, type Seen } from './again.ts';
@@ -140,6 +141,14 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
   });
 
   async function mark(): Promise<void> {
+    const isThere = async (path: string): Promise<boolean> => (await store.stat(path, { signal })) !== undefined;
+    // Half a restore or a wrong mount, rather than a store of which nothing is wanted any more.
+    if (!(await isThere(keys.repositoriesRoot)) && (await isThere(keys.blobsRoot))) {
+      throw new Error(
+        `there is content in ${keys.blobsRoot} and no ${keys.repositoriesRoot}, so all of it would be deleted; ` +
+          'look whether the storage is whole, or delete the content by hand',
+      );
+    }
     await eachOf(repositories(store, { signal }), width, async ({ name, hasManifests }) => {
       if (!hasManifests) return;
       output.line(name);
@@ -228,7 +237,8 @@ export async function collect(options: CollectOptions, dependencies: CollectDepe
       await announce(named, () =>
         eachLimited(named, async (digest) => {
           output.line(`blob eligible for deletion: ${digest}`);
-          if (!dryRun && (await sweeper.blob(digest))) summary.deleted.blobs++;
+          if (!dryRun && (await sweeper.blob(digest, unmarked.dates[unmarked.digests.indexOf(digest)])))
+            summary.deleted.blobs++;
         }),
       );
       batch = [];

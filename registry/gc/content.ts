@@ -73,9 +73,13 @@ async function walkSharded(
   }
 }
 
+export const secondsOf = ({ modified }: Stat): number => Math.floor(modified / 1000);
+
 export interface Unmarked {
   /** To be deleted. */
   readonly digests: DigestSet;
+  /** When each was written, by its place in `digests`: whole seconds, since listings of a bucket tell more than looks do. */
+  readonly dates: readonly number[];
   /** Bytes in all. */
   readonly bytes: number;
   /** Content that would be among them, had it not been written since the start; it is marked now. */
@@ -89,6 +93,7 @@ export async function findUnmarked(
   { cutoff, seed, signal }: Cancellable & { readonly cutoff: number; readonly seed: number },
 ): Promise<Unmarked> {
   const digests = createDigestSet(seed);
+  const dates: number[] = [];
   let bytes = 0;
   let spared = 0;
   await eachSharded(store, keys.blobsRoot, '/data', { signal }, (page) =>
@@ -103,11 +108,11 @@ export async function findUnmarked(
           return;
         }
         bytes += data.size;
-        digests.add(digest);
+        if (digests.add(digest)) dates.push(secondsOf(data));
       },
     ),
   );
-  return { digests, bytes, spared };
+  return { digests, dates, bytes, spared };
 }
 
 /** Hints for mounts whose content went, now or before, by whatever program. */

@@ -9,6 +9,7 @@ import { type Announce, goingTogether } from '../service/going.ts';
 import * as keys from '../service/keys.ts';
 import { eachLimited } from '../service/parallel.ts';
 import type { Cancellable, Store } from '../storage/store.ts';
+import { secondsOf } from './content.ts';
 import type { DigestSet } from './digests.ts';
 import { layerFolders, readLink } from './links.ts';
 import { type Revisions, unreached } from './revisions.ts';
@@ -47,8 +48,11 @@ export interface Sweeper {
   layers(name: RepositoryName): Promise<void>;
   /** Marks what the links to layers stand for that are there still, or there again. */
   linked(name: RepositoryName): Promise<void>;
-  /** Whether it was deleted: what was marked or written anew meanwhile stays. */
-  blob(digest: Digest): Promise<boolean>;
+  /**
+   * Whether it was deleted: what was marked or written anew meanwhile stays. `written`: when it was, in seconds, as it was
+   * looked at. Another date is of new bytes, even one before the start: a bucket dates large objects by when they were begun.
+   */
+  blob(digest: Digest, written: number | undefined): Promise<boolean>;
 }
 
 const itself = (digest: Digest): Digest => digest;
@@ -161,8 +165,10 @@ export function createSweeper(dependencies: SweeperDependencies): Sweeper {
       }
     },
 
-    async blob(digest) {
-      if (marked.has(digest) || !(await isOld(keys.blobData(digest)))) return false;
+    async blob(digest, written) {
+      if (marked.has(digest)) return false;
+      const data = await store.stat(keys.blobData(digest), options);
+      if (data === undefined || data.modified >= cutoff || secondsOf(data) !== written) return false;
       await store.delete(keys.blob(digest), quick);
       await told.contentGone(digest, keys.blob(digest));
       return true;

@@ -139,6 +139,34 @@ describe('a push beside a run', () => {
   });
 });
 
+test('new bytes that a bucket dates by when their upload was begun, before the start, are not taken for the old', async () => {
+  let time = 1_000_000;
+  const ground = createGround(createMemoryStore({ clock: () => time }));
+  const { store, blob, image } = ground;
+  await image('app', 'v1');
+  const [one, other] = [await blob('app', 'pushed again'), await blob('app', 'of no use')];
+  const begun = time + 5_000;
+  time += 10_000;
+  const cutoff = time;
+  let isDone = false;
+  const slow: Store = {
+    ...store,
+    async put(path, content, options) {
+      // The links are gone, and content is named that is about to go.
+      if (!isDone && path.startsWith(keys.goingRoot) && !(await store.stat(keys.layerLink(as('app'), one.digest)))) {
+        isDone = true;
+        time = begun;
+        await store.put(keys.blobData(one.digest), Buffer.from('pushed again'));
+        time = cutoff;
+      }
+      return store.put(path, content, options);
+    },
+  };
+  await run(slow, { cutoff });
+  assert.ok(isDone);
+  assert.deepEqual(await left(store, [one, other]), [true, false]);
+});
+
 test('a damaged link of a layer that is named by SHA-512 keeps the repository and says so', async () => {
   const { store, blob, put, image, manifest } = createGround();
   const bytes = 'named otherwise';
