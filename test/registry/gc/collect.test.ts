@@ -83,6 +83,14 @@ describe('as Distribution has it', () => {
     assert.deepEqual(await files(store), ['/docker/registry/v2/repositories/a/_uploads/x/data']);
   });
 
+  test('a store with content and without any repositories is refused: half of it is missing', async () => {
+    const { store, image } = createGround();
+    const lost = await image('app', 'v1');
+    await store.delete(keys.repositoriesRoot);
+    await assert.rejects(run(store), /no \/docker\/registry\/v2\/repositories.*look whether the storage is whole/);
+    assert.deepEqual(await left(store, everything(lost)), all);
+  });
+
   test('deleting a manifest frees what it alone has', async () => {
     const { store, image } = createGround();
     const doomed = await image('komnenos', 'one');
