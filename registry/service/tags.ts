@@ -6,6 +6,7 @@ import type { Cancellable, Entry, Page, Put, Store } from '../storage/store.ts';
 import * as keys from './keys.ts';
 import { type Links, link } from './links.ts';
 import { eachLimited } from './parallel.ts';
+import { wholeTags } from './whole-tags.ts';
 
 export interface Listing {
   readonly names: readonly string[];
@@ -58,18 +59,14 @@ export function createTags(store: Store, links: Links, lookups: number): Tags {
       .filter((entry) => entry.isDirectory)
       .map((entry) => parseTag(entry.name))
       .filter((tag) => tag !== undefined);
-    const torn = new Set<string>();
-    await eachLimited(
-      tags.filter((tag) => !seen.has(tag)),
-      async (tag) => {
-        if ((await resolve(name, tag, options)) === undefined) torn.add(tag);
-        else seen.add(tag);
-      },
-    );
+    const unseen = tags.filter((tag) => !seen.has(tag));
+    const found = await wholeTags(store, links, name, unseen, options);
+    for (const tag of found) seen.add(tag);
+    const complete = found.size === unseen.length;
     // Anew, so that its grown size is counted.
     whole.delete(name);
     whole.set(name, seen);
-    return { names: torn.size === 0 ? tags : tags.filter((tag) => !torn.has(tag)), complete: torn.size === 0 };
+    return { names: complete ? tags : tags.filter((tag) => seen.has(tag)), complete };
   }
 
   async function list(name: RepositoryName, request: ListingRequest): Promise<Listing | undefined> {
