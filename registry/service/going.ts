@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import { fault } from '../oci/error.ts';
-import type { Cancellable, Store } from '../storage/store.ts';
+import { type Cancellable, type Store, StoreError } from '../storage/store.ts';
 import * as keys from './keys.ts';
 
 /** For the collector: runs `work`, which looks and deletes, with these named. */
@@ -24,7 +24,12 @@ export async function createAnnounce(store: Store, { signal }: Cancellable): Pro
   return async (digests, work) => {
     if (digests.length === 0) return work();
     const path = keys.going(String(count++));
-    await store.put(path, Buffer.from(digests.join('\n'), 'latin1'), { ...quick, signal });
+    try {
+      await store.put(path, Buffer.from(digests.join('\n'), 'latin1'), { ...quick, signal });
+    } catch (error) {
+      // Where there is no space for names, nobody pushes; and deleting is what gives space again.
+      if (!(error instanceof StoreError) || error.code !== 'no-space') throw error;
+    }
     await work();
     // If that failed the run ends, and other deletions may be under way still: then the names stay.
     await store.delete(path, quick);

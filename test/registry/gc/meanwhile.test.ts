@@ -5,7 +5,7 @@ import { type Digest, digestBytes } from '../../../registry/oci/digest.ts';
 import { mediaTypes } from '../../../registry/oci/manifest.ts';
 import * as keys from '../../../registry/service/keys.ts';
 import { createMemoryStore } from '../../../registry/storage/memory.ts';
-import type { Store } from '../../../registry/storage/store.ts';
+import { type Store, StoreError } from '../../../registry/storage/store.ts';
 import { as, createGround, type Descriptor, everything, type Ground, has, type Image, left, run } from './ground.ts';
 
 const all = [true, true, true, true];
@@ -165,6 +165,20 @@ test('new bytes that a bucket dates by when their upload was begun, before the s
   await run(slow, { cutoff });
   assert.ok(isDone);
   assert.deepEqual(await left(store, [one, other]), [true, false]);
+});
+
+test('a disk without space for the names of what goes does not keep it from going', async () => {
+  const { store, blob, image } = createGround();
+  await image('app', 'v1');
+  const loose = await blob('app');
+  const full: Store = {
+    ...store,
+    async put(path) {
+      throw new StoreError('no-space', 'test', path);
+    },
+  };
+  await run(full);
+  assert.equal(await has(store, loose.digest), false);
 });
 
 test('a damaged link of a layer that is named by SHA-512 keeps the repository and says so', async () => {
