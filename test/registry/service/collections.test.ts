@@ -225,6 +225,7 @@ test('content that is pushed between the look at its date and its deletion is no
   const store = memory();
   const lease = await taken(store);
   const { services } = pusher(store);
+  await put(services, image(await place(store, Buffer.from('{}')), []), 'v1');
   await store.put(keys.blobData(digestBytes('sha256', Buffer.from('old'))), Buffer.from('old'));
   let pushing: Promise<Digest | string> | undefined;
   const slow = around(store, {
