@@ -16,15 +16,18 @@ const RETRIES = 5;
 const PAUSE = 100;
 const LONGEST_PAUSE = 10_000;
 
-export interface Call {
-  /** The store path, for errors. */
+/** What is called, for errors, and until when. */
+export interface Scope {
   readonly path: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface Call extends Scope {
   readonly method?: Dispatcher.HttpMethod;
   /** Behind the service's address; or a whole URL that the service gave. */
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer | string;
-  readonly signal: AbortSignal | undefined;
   readonly deadline?: number;
   /** Statuses beside 2xx that are answers; all others are failures. */
   readonly answers?: readonly number[];

@@ -1,17 +1,12 @@
 /** Operations on the objects of one bucket, each one call of the JSON API. */
-import { Readable } from 'node:stream';
-import { type Answer, type Calls, type Streamed, TRANSFER } from './gcs-calls.ts';
-import { DRIVER } from './gcs-errors.ts';
+import { type Answer, type Calls, type Scope, TRANSFER } from './gcs-calls.ts';
+import { createGcsMedia, type GcsMedia } from './gcs-media.ts';
 import type { Fold, FoldRequest } from './object-list.ts';
-import { type ByteRange, type Entry, StoreError } from './store.ts';
+import type { Entry } from './store.ts';
 
-/** What Distribution's unfinished uploads are marked with; to it as to us such an object is not there. */
-export const SESSION_TYPE = 'application/x-docker-upload-session';
 const TYPE = 'application/octet-stream';
 /** What the service lists at once, at most. */
 const PAGE = 1000;
-/** How often a stream goes on after its connection broke without a byte in between. */
-const BREAKS = 5;
 
 export interface Attributes {
   readonly name: string;
@@ -21,17 +16,6 @@ export interface Attributes {
   readonly generation: string;
   readonly contentType: string;
   readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** What is called, for errors, and until when. */
-export interface Scope {
-  readonly path: string;
-  readonly signal: AbortSignal | undefined;
-}
-
-export interface Content {
-  readonly bytes: Buffer;
-  readonly generation: string;
 }
 
 export interface Part {
@@ -49,14 +33,12 @@ export interface FlatRequest extends Scope {
   readonly folded?: boolean;
 }
 
-export interface GcsObjects {
+export interface GcsObjects extends GcsMedia {
   attributes(name: string, scope: Scope): Promise<Attributes | undefined>;
-  /** The whole object. `raw`: also what is marked as an unfinished upload. */
-  read(name: string, scope: Scope, raw?: boolean): Promise<Content | undefined>;
-  /** A checked range; `undefined` if absent. `generation`: of this version only. */
-  open(name: string, range: ByteRange, scope: Scope, generation?: string): Promise<Readable | undefined>;
-  /** Writes a whole object; its generation. With a generation, only over that one (`'0'`: only if absent), else `undefined`. */
-  insert(name: string, content: Buffer, scope: Scope, over?: string): Promise<string | undefined>;
+  /** Writes a whole object; its generation. */
+  insert(name: string, content: Buffer, scope: Scope): Promise<string>;
+  /** Only over this generation (`'0'`: only if absent), else `undefined`. */
+  replace(name: string, content: Buffer, scope: Scope, generation: string): Promise<string | undefined>;
   /** Begins an object whose bytes come in chunks: the address for them. */
   beginResumable(name: string, scope: Scope): Promise<string>;
   /** `false` if nothing was there, or, with a generation, another one. */
@@ -90,32 +72,13 @@ export function createGcsObjects(calls: Calls, bucket: string): GcsObjects {
   const root = `/storage/v1/b/${encodeURIComponent(bucket)}/o`;
   const urlOf = (name: string): string => `${root}/${encodeURIComponent(name)}`;
 
-  async function media(
-    name: string,
-    start: number,
-    end: number | undefined,
-    scope: Scope,
-    generation?: string,
-    raw = false,
-  ): Promise<Answer | Streamed | undefined> {
-    const whole = start === 0 && end === undefined;
-    const range = whole ? {} : { range: `bytes=${start}-${end === undefined ? '' : end - 1}` };
-    const query = generation === undefined ? '' : `&generation=${generation}`;
-    const answers = [404, 416];
-    const answer = await calls.stream({ ...scope, url: `${urlOf(name)}?alt=media${query}`, headers: range, answers });
-    if (answer.status === 404) return undefined;
-    if (!raw && answer.headers['content-type'] === SESSION_TYPE) {
-      // Without a listener, what the body says of its end would be nobody's.
-      answer.body?.on('error', () => {}).destroy();
-      return undefined;
-    }
-    return answer;
-  }
-
   async function attributes(name: string, scope: Scope): Promise<Attributes | undefined> {
     const answer = await calls.run({ ...scope, url: `${urlOf(name)}?fields=${FIELDS}`, answers: [404] });
     return answer.status === 404 ? undefined : attributesOf(JSON.parse(answer.text) as Resource);
   }
+
+  const isThere = async (name: string, scope: Scope) => (await attributes(name, scope)) !== undefined;
+  const media = createGcsMedia({ calls, urlOf, isThere });
 
   async function list(request: FlatRequest): Promise<Listing> {
     const { path, signal, prefix, from, limit, token, folded } = request;
@@ -130,54 +93,28 @@ export function createGcsObjects(calls: Calls, bucket: string): GcsObjects {
     return JSON.parse((await calls.run({ path, signal, url: `${root}?${query}` })).text) as Listing;
   }
 
+  /** A refusal because of a condition is an answer only to who set one: a bucket's policies refuse with the same status. */
+  function write(name: string, body: Buffer, scope: Scope, condition: Condition): Promise<Answer> {
+    const query = new URLSearchParams({ uploadType: 'media', name, fields: 'generation', ...condition });
+    const answers = condition.ifGenerationMatch === undefined ? [] : [412];
+    const url = `/upload${root}?${query}`;
+    const headers = { 'content-type': TYPE };
+    return calls.run({ ...scope, method: 'POST', url, headers, body, deadline: TRANSFER, answers });
+  }
+
   return {
+    ...media,
     attributes,
 
-    async read(name, scope, raw) {
-      const answer = await media(name, 0, undefined, scope, undefined, raw);
-      if (answer === undefined) return undefined;
-      const generation = generationOf(answer);
-      const again = (at: number, end: number) => media(name, at, end, scope, generation, raw);
-      const chunks = await Readable.from(chunksOf(answer as Streamed, 0, again, scope)).toArray();
-      return { bytes: Buffer.concat(chunks), generation };
-    },
+    insert: async (name, content, scope) => generationIn(await write(name, content, scope, {})),
 
-    async open(name, { start, end }, scope, generation) {
-      const empty = (): Readable => Readable.from([], { objectMode: false });
-      if (end !== undefined && end <= start) {
-        return (await attributes(name, scope)) === undefined ? undefined : empty();
-      }
-      const answer = await media(name, start, end, scope, generation);
-      if (answer === undefined) return undefined;
-      // It begins at the end, or behind it.
-      if (answer.status === 416) return empty();
-      const again = (at: number, until: number) => media(name, at, until, scope, generationOf(answer));
-      return Readable.from(chunksOf(answer as Streamed, start, again, scope), { objectMode: false });
-    },
-
-    async insert(name, content, scope, over) {
-      const query = new URLSearchParams({
-        uploadType: 'media',
-        name,
-        fields: 'generation',
-        ...(over !== undefined && { ifGenerationMatch: over }),
-      });
-      const answer = await calls.run({
-        ...scope,
-        method: 'POST',
-        url: `/upload${root}?${query}`,
-        headers: { 'content-type': TYPE },
-        body: content,
-        deadline: TRANSFER,
-        answers: [412],
-      });
-      if (answer.status !== 412) return (JSON.parse(answer.text) as { generation: string }).generation;
+    async replace(name, content, scope, generation) {
+      const answer = await write(name, content, scope, { ifGenerationMatch: generation });
+      if (answer.status !== 412) return generationIn(answer);
       if (answer.tries === 1) return undefined;
       // An earlier try may have been ours.
-      const found = await media(name, 0, undefined, scope);
-      const bytes =
-        found && found.status === 200 ? Buffer.from(await (found as Streamed).body.arrayBuffer()) : undefined;
-      return found && bytes?.equals(content) ? generationOf(found) : undefined;
+      const found = await media.read(name, scope);
+      return found?.bytes.equals(content) ? found.generation : undefined;
     },
 
     async beginResumable(name, scope) {
@@ -189,13 +126,11 @@ export function createGcsObjects(calls: Calls, bucket: string): GcsObjects {
 
     async remove(name, scope, generation) {
       const query = generation === undefined ? '' : `?generation=${generation}`;
-      const answer = await calls.run({
-        ...scope,
-        method: 'DELETE',
-        url: `${urlOf(name)}${query}`,
-        answers: [404, 412],
-      });
-      return answer.status < 300 || answer.tries > 1;
+      const answers = generation === undefined ? [404] : [404, 412];
+      const answer = await calls.run({ ...scope, method: 'DELETE', url: `${urlOf(name)}${query}`, answers });
+      if (answer.status < 300) return true;
+      // An earlier try may have been ours, unless something is there.
+      return answer.tries > 1 && (generation === undefined || (await attributes(name, scope)) === undefined);
     },
 
     async compose(name, parts, scope) {
@@ -207,10 +142,9 @@ export function createGcsObjects(calls: Calls, bucket: string): GcsObjects {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ sourceObjects, destination: { contentType: TYPE } }),
         deadline: TRANSFER,
-        answers: [404, 412],
+        answers: [404],
       });
-      if (answer.status >= 300) return undefined;
-      return { name, generation: (JSON.parse(answer.text) as { generation: string }).generation };
+      return answer.status === 404 ? undefined : { name, generation: generationIn(answer) };
     },
 
     async copy(source, target, scope, generation) {
@@ -260,48 +194,19 @@ export function createGcsObjects(calls: Calls, bucket: string): GcsObjects {
   };
 }
 
+interface Condition {
+  readonly ifGenerationMatch?: string;
+}
+
 interface Rewritten {
   readonly done: boolean;
   readonly rewriteToken?: string;
   readonly resource?: { readonly generation?: string };
 }
 
+const generationIn = ({ text }: Answer): string => (JSON.parse(text) as { readonly generation: string }).generation;
+
 function attributesOf(resource: Resource): Attributes {
   const { name, size, updated, generation = '', contentType = '', metadata = {} } = resource;
   return { name, size: Number(size ?? 0), modified: Date.parse(updated ?? '') || 0, generation, contentType, metadata };
-}
-
-const generationOf = ({ headers }: Pick<Answer, 'headers'>): string => String(headers['x-goog-generation'] ?? '');
-
-/** An object's bytes, of one version, over as many connections as it takes. */
-async function* chunksOf(
-  first: Streamed,
-  start: number,
-  again: (at: number, end: number) => Promise<Answer | Streamed | undefined>,
-  { path, signal }: Scope,
-): AsyncGenerator<Buffer> {
-  const length = Number(first.headers['content-length']);
-  const end = start + length;
-  let answer = first;
-  let at = start;
-  for (let breaks = 0; ; ) {
-    let broken: unknown = new Error('fewer bytes came than were announced');
-    try {
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        at += chunk.length;
-        breaks = 0;
-        yield chunk;
-      }
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      broken = error;
-    }
-    if (at >= end || Number.isNaN(length)) return;
-    if (++breaks > BREAKS) throw new StoreError('failed', DRIVER, path, broken);
-    const next = await again(at, end);
-    if (next === undefined || next.status !== 206) {
-      throw new StoreError('failed', DRIVER, path, new Error('the object changed while it was read'));
-    }
-    answer = next as Streamed;
-  }
 }

@@ -1,11 +1,13 @@
 /** Pieces of an upload: objects of their own, sent side by side, joined on the service's side at the end. */
 
-import { DRIVER, storeFailure } from './gcs-errors.ts';
-import type { GcsObjects, Part, Scope } from './gcs-objects.ts';
+import { allDone } from './abort.ts';
+import type { Scope } from './gcs-calls.ts';
+import { storeFailure } from './gcs-errors.ts';
+import type { GcsObjects, Part } from './gcs-objects.ts';
 import type { MemoryShare } from './memory-share.ts';
 import { type Sent, sendInParts } from './parts.ts';
 import { createSemaphore } from './semaphore.ts';
-import { type AppendOptions, StoreError } from './store.ts';
+import type { AppendOptions } from './store.ts';
 
 export interface Piece extends Part {
   readonly size: number;
@@ -67,7 +69,6 @@ export function createPieces({ objects, memory, largest, newId }: PieceParts): P
         if (before + index >= MOST) throw storeFailure(path, `an upload has at most ${MOST} pieces: send larger ones`);
         const name = `${prefix}.${index}`;
         const generation = await objects.insert(name, part, { path, signal: ended });
-        if (generation === undefined) throw new StoreError('conflict', DRIVER, path);
         pieces[index] = { name, size: part.length, generation };
       }
 
@@ -89,13 +90,17 @@ export function createPieces({ objects, memory, largest, newId }: PieceParts): P
           const groups = Array.from({ length: Math.ceil(level.length / AT_ONCE) }, (_, at) =>
             level.slice(at * AT_ONCE, (at + 1) * AT_ONCE),
           );
-          const joined = await Promise.all(
-            groups.map((group) => slots.run(() => objects.compose(`${folder}${newId()}`, group, scope))),
-          );
-          const whole = joined.filter((part) => part !== undefined);
-          between.push(...whole);
-          if (whole.length < groups.length) return false;
-          level = whole;
+          const joined: Part[] = [];
+          const compose = async (group: readonly Part[], at: number): Promise<void> => {
+            const part = await objects.compose(`${folder}${newId()}`, group, scope);
+            if (part === undefined) return;
+            between.push(part);
+            joined[at] = part;
+          };
+          // What one of them leaves behind is known, whatever becomes of the others.
+          await allDone(groups.map((group, at) => slots.run(() => compose(group, at))));
+          if (Object.keys(joined).length < groups.length) return false;
+          level = joined;
         }
         return (await objects.compose(target, level, scope)) !== undefined;
       } finally {

@@ -3,9 +3,8 @@
  * many they are. An upload that is never finished leaves nothing; the service forgets it after a week.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Answer, type Calls, TRANSFER } from './gcs-calls.ts';
+import { type Answer, type Calls, type Scope, TRANSFER } from './gcs-calls.ts';
 import { storeFailure } from './gcs-errors.ts';
-import type { Scope } from './gcs-objects.ts';
 import { GRAIN } from './parts.ts';
 import { StoreError } from './store.ts';
 

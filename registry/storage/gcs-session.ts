@@ -6,9 +6,10 @@
  * Distribution keeps of its own uploads, in `data`, the address of a resumable upload and the bytes behind its last full
  * chunk. Such an upload is taken over by finishing it there and making a piece of it; Distribution then finds it no more.
  */
-import type { Calls } from './gcs-calls.ts';
+import type { Calls, Scope } from './gcs-calls.ts';
 import { DRIVER, storeFailure } from './gcs-errors.ts';
-import { type Attributes, type GcsObjects, type Scope, SESSION_TYPE } from './gcs-objects.ts';
+import { SESSION_TYPE } from './gcs-media.ts';
+import type { Attributes, GcsObjects } from './gcs-objects.ts';
 import type { Piece } from './gcs-pieces.ts';
 import { StoreError } from './store.ts';
 
@@ -65,7 +66,11 @@ export function createSessions({ objects, calls, url, newId }: SessionParts, key
     const tail = await objects.read(key, scope, true);
     if (tail?.generation !== generation) throw new StoreError('conflict', DRIVER, scope.path);
     const address = metadata['Session-URI'] ?? '';
-    if (address === '') return (await objects.insert(key, tail.bytes, scope, generation)) ?? '';
+    if (address === '') {
+      const made = await objects.replace(key, tail.bytes, scope, generation);
+      if (made === undefined) throw new StoreError('conflict', DRIVER, scope.path);
+      return made;
+    }
     if (!isOurs(address))
       throw storeFailure(scope.path, `an upload of Distribution's leads to a strange host: ${new URL(address).host}`);
     const offset = total - tail.bytes.length;
@@ -91,7 +96,7 @@ export function createSessions({ objects, calls, url, newId }: SessionParts, key
 
   async function save(session: Session, list: readonly Piece[], scope: Scope): Promise<Session | undefined> {
     const content = Buffer.from(JSON.stringify({ pieces: list }));
-    const generation = await objects.insert(state, content, scope, session.generation);
+    const generation = await objects.replace(state, content, scope, session.generation);
     return generation === undefined ? undefined : { size: sizeOf(list), pieces: list, generation, foreign: undefined };
   }
 

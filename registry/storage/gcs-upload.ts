@@ -4,9 +4,9 @@
  * that had none goes to its target straight away, as a resumable upload that is finished by the commit.
  */
 import { Readable } from 'node:stream';
-import type { Calls } from './gcs-calls.ts';
+import type { Calls, Scope } from './gcs-calls.ts';
 import { DRIVER } from './gcs-errors.ts';
-import type { GcsObjects, Scope } from './gcs-objects.ts';
+import type { GcsObjects } from './gcs-objects.ts';
 import type { Pieces } from './gcs-pieces.ts';
 import { createResumable, type Resumable } from './gcs-resumable.ts';
 import { createSessions, type Session, type SessionParts } from './gcs-session.ts';

@@ -6,10 +6,11 @@ import { randomUUID } from 'node:crypto';
 import type { GcsConfig } from '../config/types.ts';
 import type { Logger } from '../log.ts';
 import { allDone } from './abort.ts';
-import { createGcsCalls } from './gcs-calls.ts';
+import { createGcsCalls, type Scope } from './gcs-calls.ts';
 import { createGcsClient } from './gcs-client.ts';
 import { DRIVER, failureSentence } from './gcs-errors.ts';
-import { createGcsObjects, type Scope, SESSION_TYPE } from './gcs-objects.ts';
+import { SESSION_TYPE } from './gcs-media.ts';
+import { createGcsObjects } from './gcs-objects.ts';
 import { createPieces } from './gcs-pieces.ts';
 import { sessionOf } from './gcs-session.ts';
 import { createGcsUpload } from './gcs-upload.ts';
@@ -146,7 +147,7 @@ export function createGcsStore(options: GcsOptions): Store {
       const key = keys.key(path);
       const seen = expected && (await objects.read(key, scope));
       if (expected !== undefined && seen?.bytes.equals(expected) !== true) return false;
-      return (await objects.insert(key, content, scope, seen?.generation ?? '0')) !== undefined;
+      return (await objects.replace(key, content, scope, seen?.generation ?? '0')) !== undefined;
     },
 
     async list(path, options) {

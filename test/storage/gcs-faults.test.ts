@@ -1,58 +1,13 @@
-/** A bucket on its bad days: throttled, torn, with answers that get lost, missing, or closed to us; and what Distribution left. */
+/** A bucket on its bad days: throttled, torn, with answers that get lost, missing, or closed to us. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { after, describe, type TestContext, test } from 'node:test';
-import type { GcsConfig } from '../../registry/config/types.ts';
-import { type Logger, silent } from '../../registry/log.ts';
-import { createGcsStore } from '../../registry/storage/gcs.ts';
+import { describe, test } from 'node:test';
+import { silent } from '../../registry/log.ts';
 import { checkGcsBucket } from '../../registry/storage/gcs-check.ts';
 import type { Store } from '../../registry/storage/store.ts';
-import { type FakeGcs, startFakeGcs } from '../support/fake-gcs.ts';
-import { type Fault, type S3Proxy, type SeenCall, startS3Proxy } from '../support/s3-proxy.ts';
-import { missing } from '../support/tools.ts';
+import type { Fault } from '../support/s3-proxy.ts';
 import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
-
-const skip = await missing('fake-gcs-server');
-let emulator: Promise<FakeGcs> | undefined;
-after(async () => (await emulator)?.stop());
-
-interface Ground {
-  readonly store: Store;
-  /** Past the proxy. */
-  readonly peer: Store;
-  readonly proxy: S3Proxy;
-  readonly config: GcsConfig;
-}
-
-function storeOf(t: TestContext, config: GcsConfig, log: Logger = silent): Store {
-  const store = createGcsStore({ config, log, userAgent: 'berth/test' });
-  t.after(() => store.close());
-  return store;
-}
-
-async function groundOf(t: TestContext): Promise<Ground> {
-  emulator ??= startFakeGcs();
-  const direct = await (await emulator).bucket({ chunksize: MIB });
-  const proxy = await startS3Proxy(t, { port: Number(new URL((await emulator).url).port) });
-  const config = { ...direct, endpoint: proxy.endpoint };
-  return { store: storeOf(t, config), peer: storeOf(t, direct), proxy, config };
-}
-
-/** What the proxy sees, by the words of the JSON API. */
-function kindOf({ operation, path, query }: SeenCall): string {
-  if (operation === 'DeleteObject') return 'delete';
-  if (path.endsWith('/compose')) return 'compose';
-  if (path.includes('/rewriteTo/')) return 'rewrite';
-  if (query.has('uploadType')) return query.has('upload_id') ? 'chunk' : `insert ${query.get('uploadType')}`;
-  if (query.get('alt') === 'media') return 'media';
-  return path.endsWith('/o') ? 'list' : 'get';
-}
-
-const rejects = (work: Promise<unknown>, words: RegExp): Promise<void> =>
-  assert.rejects(work, (error: Error) => {
-    assert.match(error.message, words);
-    return true;
-  });
+import { groundOf, kindOf, rejects, skip, storeOf } from './gcs-ground.ts';
 
 async function pushes(store: Store, peer: Store): Promise<void> {
   // 40 pieces, so that joining them takes two rounds.
@@ -162,6 +117,51 @@ describe('GCS: connections that break', { skip }, () => {
   });
 });
 
+describe('GCS: refusals', { skip }, () => {
+  /** The bucket refuses this call for good, and says what it says of a condition that does not hold. */
+  const refused = { status: 412, code: 'conditionNotMet' };
+
+  test('a write without a condition that is refused is an error: a 2xx never stands for bytes that are not there', async (t) => {
+    const { store, peer, proxy } = await groundOf(t);
+    proxy.fault = (call) => (kindOf(call) === 'insert media' ? refused : undefined);
+    await rejects(store.put('/object', Buffer.from('x')), /answered 412/);
+    await rejects(store.putAll([{ path: '/object', content: Buffer.from('x') }]), /answered 412/);
+    await rejects(store.beginUpload('/uploads/1/data'), /answered 412/);
+    proxy.fault = () => undefined;
+    const upload = await store.beginUpload('/uploads/1/data');
+    for (const bytes of ['', 'few']) {
+      await upload.append(0, chunksOf(bytes), { last: true, target: '/object' });
+      proxy.fault = (call) => (kindOf(call) === 'insert media' ? refused : undefined);
+      await rejects(upload.commit('/object', bytes.length), /answered 412/);
+      proxy.fault = () => undefined;
+    }
+    assert.equal(await peer.stat('/object'), undefined);
+    assert.equal(await upload.size(), 0, 'the session is still there');
+  });
+
+  test('a deletion that is refused is an error, and not an object that was not there', async (t) => {
+    const { store, peer, proxy } = await groundOf(t);
+    await peer.put('/object', Buffer.from('x'));
+    proxy.fault = (call) => (kindOf(call) === 'delete' ? refused : undefined);
+    await rejects(store.delete('/object'), /answered 412/);
+    assert.equal((await peer.read('/object'))?.toString(), 'x');
+  });
+
+  test('a session that somebody else changed is not ended by a deletion that was tried twice', async (t) => {
+    const { store, peer, proxy } = await groundOf(t);
+    const upload = await store.beginUpload('/uploads/1/data');
+    await upload.append(0, chunksOf('piece'));
+    let tries = 0;
+    proxy.fault = (call) => {
+      if (kindOf(call) !== 'delete' || !call.path.endsWith('session.data')) return undefined;
+      return tries++ === 0 ? { status: 503, code: 'busy' } : { status: 404, code: 'notFound' };
+    };
+    await assert.rejects(upload.commit('/object', 5), { code: 'conflict' });
+    assert.equal(tries, 2);
+    assert.equal(await peer.resumeUpload('/uploads/1/data').size(), 5);
+  });
+});
+
 describe('GCS: what is wrong is told with its remedy', { skip }, () => {
   test('no service, refusals, and keys that are none', async (t) => {
     const { store, proxy, config } = await groundOf(t);
@@ -217,86 +217,5 @@ describe('GCS: what is wrong is told with its remedy', { skip }, () => {
     for (let round = 0; round < 3; round++) assert.equal(await store.redirectUrl('/object', 'GET'), undefined);
     assert.equal(told.length, 1);
     assert.match(told[0] ?? '', /cannot be redirected .* the credentials of storage\.gcs are not accepted/);
-  });
-});
-
-describe('GCS: uploads that Distribution began', { skip }, () => {
-  /** As Distribution 3.1 leaves one behind a PATCH: full chunks at the service, the rest and the address in the object. */
-  async function begun(config: GcsConfig, whole: Buffer, isLong: boolean): Promise<void> {
-    const { endpoint, bucket } = config;
-    const key = 'uploads/1/data';
-    const full = isLong ? whole.length - (whole.length % (256 * KIB)) : 0;
-    let address = '';
-    if (isLong) {
-      const target = `${endpoint}/upload/storage/v1/b/${bucket}/o?uploadType=resumable&name=${encodeURIComponent(key)}`;
-      address = (await fetch(target, { method: 'POST' })).headers.get('location') ?? '';
-      const headers = { 'content-range': `bytes 0-${full - 1}/*` };
-      const sent = await fetch(address, {
-        method: 'PUT',
-        headers,
-        body: new Uint8Array(whole.subarray(0, full)),
-        redirect: 'manual',
-      });
-      assert.equal(sent.status, 308);
-    }
-    const metadata = {
-      name: key,
-      contentType: 'application/x-docker-upload-session',
-      metadata: { 'Session-URI': address, Offset: String(full) },
-    };
-    const form = [
-      `--x\r\ncontent-type: application/json\r\n\r\n${JSON.stringify(metadata)}\r\n`,
-      `--x\r\ncontent-type: ${metadata.contentType}\r\n\r\n`,
-    ].join('');
-    const body = Buffer.concat([Buffer.from(form), whole.subarray(full), Buffer.from('\r\n--x--')]);
-    const headers = { 'content-type': 'multipart/related; boundary=x' };
-    const made = await fetch(`${endpoint}/upload/storage/v1/b/${bucket}/o?uploadType=multipart`, {
-      method: 'POST',
-      headers,
-      body: new Uint8Array(body),
-    });
-    assert.equal(made.status, 200);
-  }
-
-  for (const [what, size, isLong] of [
-    ['full chunks and a rest', 700 * KIB, true],
-    ['full chunks alone', 512 * KIB, true],
-    ['less than a chunk', 1000, false],
-  ] as const) {
-    test(`${what}: the bytes are gone on with, read and committed, and Distribution finds the upload no more`, async (t) => {
-      const { store, config } = await groundOf(t);
-      const whole = patternAt(0, size, 5);
-      await begun(config, whole, isLong);
-      assert.equal(await store.read('/uploads/1/data'), undefined, 'to readers it is not there');
-      const upload = store.resumeUpload('/uploads/1/data');
-      assert.equal(await upload.size(), size);
-      assert.equal(await upload.append(size, chunksOf('more')), size + 4);
-      const bytes = Buffer.concat([whole, Buffer.from('more')]);
-      assert.ok((await bytesOf(upload.open())).equals(bytes));
-      await upload.commit('/object', size + 4);
-      assert.ok((await bytesOf(store.open('/object'))).equals(bytes));
-      assert.equal(await store.stat('/uploads'), undefined);
-    });
-  }
-
-  test('everything was sent, only the end is missing: it is read for its digest and committed', async (t) => {
-    const { store, config } = await groundOf(t);
-    const whole = patternAt(0, 600 * KIB, 5);
-    await begun(config, whole, true);
-    const upload = store.resumeUpload('/uploads/1/data');
-    assert.ok((await bytesOf(upload.open())).equals(whole));
-    await upload.commit('/object', whole.length);
-    assert.ok((await bytesOf(store.open('/object'))).equals(whole));
-  });
-
-  test('an address that leads elsewhere is not followed', async (t) => {
-    const { store, config } = await groundOf(t);
-    const key = encodeURIComponent('uploads/1/data');
-    await begun(config, patternAt(0, 600 * KIB, 5), true);
-    const patch = { metadata: { 'Session-URI': 'http://169.254.169.254/latest', Offset: '524288' } };
-    const headers = { 'content-type': 'application/json' };
-    const url = `${config.endpoint}/storage/v1/b/${config.bucket}/o/${key}`;
-    await fetch(url, { method: 'PATCH', headers, body: JSON.stringify(patch) });
-    await rejects(store.resumeUpload('/uploads/1/data').append(600 * KIB, chunksOf('x')), /leads to a strange host/);
   });
 });
