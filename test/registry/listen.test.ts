@@ -120,7 +120,8 @@ suite('systemd socket activation (sd_listen_fds(3))', () => {
   const under = ['/bin/sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh'];
 
   async function handedOver(t: TestContext, path: string | undefined): Promise<{ server: Server; fd: number }> {
-    const server = createTcpServer();
+    // Both processes accept as long as this one holds the socket; who comes here has to ask again.
+    const server = createTcpServer((socket) => socket.destroy());
     await new Promise<void>((resolve) =>
       path === undefined ? server.listen(0, '127.0.0.1', resolve) : server.listen(path, resolve),
     );
