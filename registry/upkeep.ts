@@ -40,7 +40,7 @@ export async function upkeep<T>(
   const warning = await checkStore(config.storage.driver, context);
   if (warning !== undefined) log.warn({}, warning);
   const stop = stopSignal();
-  const store = await openStore(config.storage.driver, context);
+  const store = await openStore(config.storage.driver, { ...context, once: true });
   const clock = (): number => performance.now();
   const leases = createLeases({ store, holder: leaseHolder(), isDead: isDeadHere, newId, clock, ttl: leaseTime });
   const leased: Upkeep['leased'] = async (name, task) => {

@@ -17,8 +17,12 @@ export interface DigestSet {
 
 const algorithms: readonly Algorithm[] = ['sha256', 'sha384', 'sha512'];
 const longest = 64;
-/** Bytes of one element: its algorithm, then its digest. */
-const usual = 1 + 32;
+const usual = 32;
+/** Bytes of one element: its algorithm, then its digest, or the place of one that is longer. */
+const width = 1 + usual;
+/** Elements held together. Memory grows by such pieces and not by doubling: what is left behind would wait for the collector. */
+const together = 16_384;
+const few = 16;
 
 /** One digest in binary; only ever used between two awaits. */
 const scratch = Buffer.from(new ArrayBuffer(longest));
@@ -31,10 +35,15 @@ function load(digest: Digest): number {
 
 /** `seed`: any number that clients cannot know, so that none can make up digests that all fall on one place. */
 export function createDigestSet(seed: number): DigestSet {
-  let arena = Buffer.allocUnsafe(16 * usual);
-  let offsets = new Uint32Array(17);
-  let slots = new Int32Array(32);
+  /** The first grows to its full size, since most sets are small; the others have it at once. */
+  const pieces = [Buffer.alloc(few * width)];
+  /** Those of longer digests. */
+  const longer: Buffer[] = [];
+  let slots = new Int32Array(2 * few);
   let size = 0;
+
+  const pieceOf = (index: number): Buffer => pieces[Math.floor(index / together)] as Buffer;
+  const startOf = (index: number): number => (index % together) * width;
 
   function hash(length: number): number {
     let mixed = seed | 0;
@@ -45,46 +54,63 @@ export function createDigestSet(seed: number): DigestSet {
     return mixed;
   }
 
+  const longAt = (piece: Buffer, start: number): Buffer => longer[piece.readInt32LE(start + 1)] as Buffer;
+
+  function isAt(index: number, code: number, length: number): boolean {
+    const piece = pieceOf(index);
+    const start = startOf(index);
+    if (piece[start] !== code) return false;
+    if (length === usual) return scratch.compare(piece, start + 1, start + width, 0, length) === 0;
+    return scratch.compare(longAt(piece, start), 0, length, 0, length) === 0;
+  }
+
   /** The slot of what is loaded: where it is, or where it would go. */
   function find(code: number, length: number): number {
     const mask = slots.length - 1;
     for (let slot = hash(length) & mask; ; slot = (slot + 1) & mask) {
       const index = (slots[slot] as number) - 1;
-      if (index < 0) return slot;
-      const start = offsets[index] as number;
-      const end = offsets[index + 1] as number;
-      if (end - start !== length + 1 || arena[start] !== code) continue;
-      if (scratch.compare(arena, start + 1, end, 0, length) === 0) return slot;
+      if (index < 0 || isAt(index, code, length)) return slot;
     }
+  }
+
+  /** Loads an element; gives its bytes. */
+  function reload(index: number): number {
+    const piece = pieceOf(index);
+    const start = startOf(index);
+    if (piece[start] === 0) return piece.copy(scratch, 0, start + 1, start + width);
+    return longAt(piece, start).copy(scratch);
   }
 
   function widen(): void {
     slots = new Int32Array(slots.length * 2);
-    const wider = new Uint32Array(slots.length / 2 + 1);
-    wider.set(offsets.subarray(0, size + 1));
-    offsets = wider;
     const mask = slots.length - 1;
     for (let index = 0; index < size; index++) {
-      const start = offsets[index] as number;
-      const length = (offsets[index + 1] as number) - start - 1;
-      arena.copy(scratch, 0, start + 1, start + 1 + length);
-      let slot = hash(length) & mask;
+      let slot = hash(reload(index)) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = index + 1;
     }
   }
 
-  function append(code: number, length: number): void {
-    const start = offsets[size] as number;
-    const end = start + 1 + length;
-    if (end > arena.length) {
-      const wider = Buffer.allocUnsafe(Math.max(end, arena.length * 2));
-      arena.copy(wider, 0, 0, start);
-      arena = wider;
+  function makeRoom(): void {
+    const [first] = pieces;
+    if (size % together === 0 && size > 0) pieces.push(Buffer.alloc(together * width));
+    else if (pieces.length === 1 && first !== undefined && size * width === first.length) {
+      const larger = Buffer.alloc(Math.min(2 * first.length, together * width));
+      first.copy(larger);
+      pieces[0] = larger;
     }
-    arena[start] = code;
-    scratch.copy(arena, start + 1, 0, length);
-    offsets[size + 1] = end;
+  }
+
+  function append(code: number, length: number): void {
+    makeRoom();
+    const piece = pieceOf(size);
+    const start = startOf(size);
+    piece[start] = code;
+    if (length === usual) scratch.copy(piece, start + 1, 0, length);
+    else {
+      piece.writeInt32LE(longer.length, start + 1);
+      longer.push(Buffer.from(scratch.subarray(0, length)));
+    }
     size++;
   }
 
@@ -93,9 +119,9 @@ export function createDigestSet(seed: number): DigestSet {
   }
 
   function at(index: number): Digest {
-    const start = offsets[index] as number;
-    const algorithm = algorithms[arena[start] as number];
-    return `${algorithm}:${arena.toString('hex', start + 1, offsets[index + 1])}` as Digest;
+    const algorithm = algorithms[pieceOf(index)[startOf(index)] as number];
+    const length = reload(index);
+    return `${algorithm}:${scratch.toString('hex', 0, length)}` as Digest;
   }
 
   return {

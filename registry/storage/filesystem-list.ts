@@ -30,6 +30,8 @@ export interface ListingsOptions {
   readonly stat: StatCall;
   readonly bounded: <T>(work: () => Promise<T>, signal: AbortSignal | undefined) => Promise<T>;
   readonly clock: () => number;
+  /** Names kept in all. */
+  readonly kept?: number | undefined;
 }
 
 export interface Listings {
@@ -37,10 +39,10 @@ export interface Listings {
   list(location: string, options: ListOptions | undefined): Promise<Page | undefined>;
 }
 
-export function createListings({ stat, bounded, clock }: ListingsOptions): Listings {
+export function createListings({ stat, bounded, clock, kept = KEPT_NAMES }: ListingsOptions): Listings {
   const cache = new LRUCache<string, Kept>({
-    maxSize: KEPT_NAMES,
-    sizeCalculation: (kept) => kept.entries.length + 4,
+    maxSize: kept,
+    sizeCalculation: ({ entries }) => entries.length + 4,
   });
 
   async function load(location: string, signal: AbortSignal | undefined): Promise<Kept | undefined> {

@@ -26,16 +26,24 @@ export interface SmallFilesOptions {
   /** Told of a directory where a file belongs. */
   readonly onDirectory: (location: string) => void;
   readonly clock: () => number;
+  /** Bytes kept in all. */
+  readonly kept?: number | undefined;
 }
 
 export interface SmallFiles {
   read(location: string, signal: AbortSignal | undefined): Promise<Buffer | undefined>;
 }
 
-export function createSmallFiles({ stat, bounded, onDirectory, clock }: SmallFilesOptions): SmallFiles {
+export function createSmallFiles({
+  stat,
+  bounded,
+  onDirectory,
+  clock,
+  kept = CACHE_BYTES,
+}: SmallFilesOptions): SmallFiles {
   const cache = new LRUCache<string, Kept>({
-    maxSize: CACHE_BYTES,
-    sizeCalculation: (kept) => kept.content.length + ENTRY_BYTES,
+    maxSize: kept,
+    sizeCalculation: ({ content }) => content.length + ENTRY_BYTES,
   });
 
   async function load(location: string): Promise<Buffer | undefined> {

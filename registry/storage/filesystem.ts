@@ -32,6 +32,8 @@ export interface FilesystemOptions {
   /** How many operations may be at the disk at once; at least 25, as Distribution has it. */
   readonly maxthreads: number;
   readonly log: Logger;
+  /** Everything is looked at once, as maintenance does it: little of it is kept in memory. */
+  readonly once?: boolean | undefined;
   /** Milliseconds since the epoch. */
   readonly clock?: (() => number) | undefined;
   /** A fresh UUID for the name of a temporary file. */
@@ -39,6 +41,8 @@ export interface FilesystemOptions {
 }
 
 const MIN_THREADS = 25;
+/** What is kept in memory where nothing is asked for twice. */
+const KEPT_ONCE = { bytes: 1024 * 1024, names: 20_000 };
 /** How many syncs are under way at once: they take long, and Node's pool of four threads must have one left for reads. */
 const SYNCS = 3;
 /** Memory for sending: so many readers get a large buffer at once, 32 MiB in all. */
@@ -81,8 +85,9 @@ export function createFilesystemStore(options: FilesystemOptions): Store {
 
   const bounded = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
     untilAborted(slots.run(work, signal), signal);
-  const files = createSmallFiles({ stat, bounded, onDirectory, clock });
-  const listings = createListings({ stat, bounded, clock });
+  const kept = options.once === true ? KEPT_ONCE : undefined;
+  const files = createSmallFiles({ stat, bounded, onDirectory, clock, kept: kept?.bytes });
+  const listings = createListings({ stat, bounded, clock, kept: kept?.names });
   const streams: StreamParts = { onDirectory, lend: createBufferPool({ bytes: SEND_BYTES, lent: SENDS }) };
   const uploads: UploadParts = {
     names,

@@ -11,16 +11,18 @@ export interface StoreContext {
   readonly log: Logger;
   /** What the registry calls itself towards a backend: `NAME/VERSION`. */
   readonly userAgent: string;
+  /** Everything is looked at once, as maintenance does it. */
+  readonly once?: boolean | undefined;
 }
 
 /**
  * Makes the store that the configuration names; a driver's libraries are loaded only then. Touches nothing yet, so a
  * wrong folder or bucket shows at the first operation; but of an Azure container it has to know which names its tree has.
  */
-export async function openStore(driver: DriverConfig, { log, userAgent }: StoreContext): Promise<Store> {
+export async function openStore(driver: DriverConfig, { log, userAgent, once }: StoreContext): Promise<Store> {
   switch (driver.type) {
     case 'filesystem':
-      return createFilesystemStore({ rootdirectory: driver.rootdirectory, maxthreads: driver.maxthreads, log });
+      return createFilesystemStore({ rootdirectory: driver.rootdirectory, maxthreads: driver.maxthreads, log, once });
     case 'inmemory':
       return createMemoryStore();
     case 's3': {
