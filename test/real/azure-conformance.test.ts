@@ -10,6 +10,10 @@ import { missing } from '../support/tools.ts';
 
 /** The conformance suite against Berth on Azurite. */
 
+/** Without the many images of `formats`, unless time is no matter: an emulator answers a thousand calls a second. */
+const long = process.env['BERTH_LONG'] === '1';
+const chosen = long ? [] : ['--only', '\\[(B|P|T|R|D|M)\\d+\\]'];
+
 const skip = await missing('azurite-blob');
 let azurite: Promise<Azurite> | undefined;
 after(async () => (await azurite)?.stop());
@@ -25,11 +29,13 @@ async function container(over?: Partial<AzureConfig>): Promise<AzureConfig> {
 }
 
 describe('OCI distribution conformance of Berth on Azure: 0 failed, 0 skipped', { skip }, () => {
-  test('two processes behind a balancer that alternates, below a root directory', async (t) => {
+  test(`two processes behind a balancer that alternates, below a root directory${long ? '' : ' (formats with BERTH_LONG=1)'}`, async (t) => {
     const config = await container({ rootdirectory: 'registries/one' });
     const registries = [await started(t, config), await started(t, config)];
     const balancer = await startRoundRobin(t, registries);
-    expectClean(await runConformance(balancer.url, '--strict', 'berth', '--keep'));
+    const result = await runConformance(balancer.url, '--strict', 'berth', '--keep', ...chosen);
+    expectClean(result);
+    assert.ok(result.counts.tests > 200, `only ${result.counts.tests} tests`);
     assert.ok(
       balancer.counts.every((count) => count > 1000),
       `requests by server: ${balancer.counts.join(', ')}`,

@@ -20,6 +20,8 @@ export interface Ground {
   readonly peer: Store;
   readonly proxy: S3Proxy;
   readonly config: GcsConfig;
+  /** The same past the proxy. */
+  readonly direct: GcsConfig;
 }
 
 export function storeOf(t: TestContext, config: GcsConfig, log: Logger = silent): Store {
@@ -34,7 +36,7 @@ export async function groundOf(t: TestContext): Promise<Ground> {
   const direct = await (await emulator).bucket({ chunksize: MIB });
   const proxy = await startS3Proxy(t, { port: Number(new URL((await emulator).url).port) });
   const config = { ...direct, endpoint: proxy.endpoint };
-  return { store: storeOf(t, config), peer: storeOf(t, direct), proxy, config };
+  return { store: storeOf(t, config), peer: storeOf(t, direct), proxy, config, direct };
 }
 
 /** What the proxy sees, by the words of the JSON API. */
