@@ -8,7 +8,7 @@ import type {
   Metadata,
 } from '@azure/storage-blob';
 import type { AzureClient } from './azure-client.ts';
-import { isAbsence, isConflict, isOtherKind, type Place, storeFault } from './azure-errors.ts';
+import { codeOf, isAbsence, isConflict, isOtherKind, type Place, storeFault } from './azure-errors.ts';
 import { withDeadline } from './deadline.ts';
 
 /** Milliseconds that a call may take with all its tries; a transfer of bytes has more, a copy more still. */
@@ -22,13 +22,18 @@ const COPY_LONGEST_LOOK = 2_000;
 export const TYPE = { blobContentType: 'application/octet-stream' };
 
 /** A copy that is not done leaves a blob without content, or with a part of it. */
-const isWhole = (copyStatus: string | undefined): boolean => copyStatus === undefined || copyStatus === 'success';
+export const isWhole = ({ copyStatus }: { readonly copyStatus?: string | undefined }): boolean =>
+  copyStatus === undefined || copyStatus === 'success';
 
 /** What a write has to find at its place. */
 export interface Condition {
   readonly ifMatch?: string;
   readonly ifNoneMatch?: '*';
 }
+
+/** A refusal because of a condition is an answer only to who set one; to anybody else it is a failure. */
+export const isRefusal = (error: unknown, { ifMatch, ifNoneMatch }: Condition): boolean =>
+  (ifMatch ?? ifNoneMatch) !== undefined && isConflict(error);
 
 export interface AzureBlobs {
   /**
@@ -42,8 +47,8 @@ export interface AzureBlobs {
     deadline?: number,
   ): Promise<T>;
   blob(name: string): BlockBlobClient;
-  /** `undefined` if absent, or not yet there: a copy under way, or one that failed. */
-  properties(name: string, signal: AbortSignal): Promise<BlobGetPropertiesResponse | undefined>;
+  /** `undefined` if absent, or, unless those are asked for, not yet there: a copy under way, or one that failed. */
+  properties(name: string, signal: AbortSignal, unfinished?: boolean): Promise<BlobGetPropertiesResponse | undefined>;
   /** From `start` on, at most `count` bytes; `undefined` if absent. */
   download(
     name: string,
@@ -59,12 +64,18 @@ export interface AzureBlobs {
     signal: AbortSignal,
     metadata?: Metadata,
   ): Promise<boolean>;
-  /** Copies on the service's side and waits for it. `undefined` if the source is absent, `false` if it has another ETag. */
-  copy(source: string, target: string, etag: string | undefined, signal: AbortSignal): Promise<boolean | undefined>;
+  /**
+   * Copies on the service's side to where nothing is, and waits for it. `absent`, or `changed` if it has another ETag: the
+   * source; `occupied`: the target.
+   */
+  copy(
+    source: string,
+    target: string,
+    etag: string | undefined,
+    signal: AbortSignal,
+  ): Promise<'done' | 'absent' | 'changed' | 'occupied'>;
   /** `false` if nothing was there, or, with an ETag, something else. */
   remove(name: string, etag: string | undefined, signal: AbortSignal): Promise<boolean>;
-  /** Does the work; where a blob of another kind is in its way, that one is deleted first. */
-  overwriting<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }
 
 /** `waits`: for copies that the service does not finish at once; else they are called off and fail. */
@@ -81,24 +92,13 @@ export function createAzureBlobs({ container }: AzureClient, place: Place, waits
   }
 
   async function remove(name: string, etag: string | undefined, abortSignal: AbortSignal): Promise<boolean> {
-    const conditions = etag === undefined ? {} : { ifMatch: etag };
+    const conditions: Condition = etag === undefined ? {} : { ifMatch: etag };
     try {
       await blob(name).delete({ abortSignal, conditions, deleteSnapshots: 'include' });
       return true;
     } catch (error) {
-      if (isAbsence(error) || isConflict(error)) return false;
+      if (isAbsence(error) || isRefusal(error, conditions)) return false;
       throw error;
-    }
-  }
-
-  /** The service replaces a blob only by one of its kind, so between the two nothing is there for a moment. */
-  async function overwriting<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isOtherKind(error)) throw error;
-      await remove(name, undefined, signal);
-      return await work();
     }
   }
 
@@ -128,7 +128,6 @@ export function createAzureBlobs({ container }: AzureClient, place: Place, waits
   return {
     blob,
     remove,
-    overwriting,
 
     async run(path, signal, work, deadline = DEADLINE) {
       try {
@@ -138,14 +137,14 @@ export function createAzureBlobs({ container }: AzureClient, place: Place, waits
       }
     },
 
-    async properties(name, abortSignal) {
+    async properties(name, abortSignal, unfinished = false) {
       const found = await unlessAbsent(blob(name).getProperties({ abortSignal }));
-      return isWhole(found?.copyStatus) ? found : undefined;
+      return found !== undefined && (unfinished || isWhole(found)) ? found : undefined;
     },
 
     async download(name, start, count, abortSignal) {
       const found = await unlessAbsent(blob(name).download(start, count, { abortSignal }));
-      if (isWhole(found?.copyStatus)) return found;
+      if (found !== undefined && isWhole(found)) return found;
       (found?.readableStreamBody as Readable | undefined)?.destroy();
       return undefined;
     },
@@ -153,10 +152,10 @@ export function createAzureBlobs({ container }: AzureClient, place: Place, waits
     async upload(name, content, conditions, abortSignal, metadata = {}) {
       const options = { abortSignal, conditions, metadata, blobHTTPHeaders: TYPE };
       try {
-        await overwriting(name, abortSignal, () => blob(name).upload(content, content.length, options));
+        await blob(name).upload(content, content.length, options);
         return true;
       } catch (error) {
-        if (isConflict(error)) return false;
+        if (isRefusal(error, conditions)) return false;
         throw error;
       }
     },
@@ -165,15 +164,17 @@ export function createAzureBlobs({ container }: AzureClient, place: Place, waits
       const { url } = container.getBlobClient(source);
       const sourceConditions = etag === undefined ? {} : { ifMatch: etag };
       try {
-        const begin = () => blob(target).beginCopyFromURL(url, { abortSignal: signal, sourceConditions });
-        const poller = await overwriting(target, signal, begin);
+        const conditions: Condition = { ifNoneMatch: '*' };
+        const options = { abortSignal: signal, sourceConditions, conditions };
+        const poller = await blob(target).beginCopyFromURL(url, options);
         // The SDK's poller knows the id and does not show it.
         const { copyId, isCompleted } = poller.getOperationState() as { copyId?: string; isCompleted?: boolean };
         if (isCompleted !== true && copyId !== undefined) await finishCopy(target, copyId, signal);
-        return true;
+        return 'done';
       } catch (error) {
-        if (isAbsence(error)) return undefined;
-        if (isConflict(error)) return false;
+        if (isAbsence(error)) return 'absent';
+        if (codeOf(error) === 'SourceConditionNotMet') return 'changed';
+        if (isConflict(error) || isOtherKind(error) || codeOf(error) === 'PendingCopyOperation') return 'occupied';
         throw error;
       }
     },

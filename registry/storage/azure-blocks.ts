@@ -1,6 +1,5 @@
 /** Blocks of a blob: sent side by side, unseen until their list is written. */
-import type { AzureBlobs, Condition } from './azure-blobs.ts';
-import { TRANSFER, TYPE } from './azure-blobs.ts';
+import { type AzureBlobs, type Condition, isRefusal, TRANSFER, TYPE } from './azure-blobs.ts';
 import { DRIVER, isAbsence, isConflict, isLostBlocks, isOtherKind } from './azure-errors.ts';
 import type { MemoryShare } from './memory-share.ts';
 import { GRAIN, type Sent, sendInParts } from './parts.ts';
@@ -28,6 +27,8 @@ export interface Staged extends Sent {
   /** The blob that the blocks belong to: `target`, or `own` where something else lies in the target's place. */
   readonly name: string;
   readonly ids: readonly string[];
+  /** All of the bytes, if they are so few that none was sent; there is nothing to commit then. */
+  readonly small: Buffer | undefined;
   /**
    * Writes the list: the blocks `before`, then these. `false` if the condition does not hold, or another list was written
    * meanwhile, which drops all that is not in it.
@@ -94,7 +95,7 @@ export function createBlocks({ blobs, memory, newId }: BlockParts): Blocks {
         try {
           await stageAt(target, id, part, ended);
         } catch (error) {
-          if (!(error instanceof StoreError) || !isOtherKind(causeOf(error))) throw error;
+          if (!isOtherKind(error)) throw error;
           // Deleting what is in the way has to wait until these bytes have turned out right.
           moved = true;
           await stageAt(own, id, part, ended);
@@ -117,8 +118,8 @@ export function createBlocks({ blobs, memory, newId }: BlockParts): Blocks {
         ...sent,
         name,
         ids,
+        small: small ?? (target !== undefined && sent.bytes === 0 ? Buffer.alloc(0) : undefined),
         async commit(earlier, conditions, abortSignal) {
-          if (small !== undefined) return await blobs.upload(name, small, conditions, abortSignal);
           if (earlier.length + ids.length === 0)
             return await blobs.upload(name, Buffer.alloc(0), conditions, abortSignal);
           const list = [...earlier, ...ids];
@@ -128,7 +129,9 @@ export function createBlocks({ blobs, memory, newId }: BlockParts): Blocks {
           } catch (error) {
             if (!isConflict(error) && !isLostBlocks(error) && !isAbsence(error)) throw error;
             // It is there if the first try's answer was lost.
-            return (await committed(name, abortSignal))?.ids.at(-1) === list.at(-1);
+            if ((await committed(name, abortSignal))?.ids.at(-1) === list.at(-1)) return true;
+            if (isConflict(error) && !isRefusal(error, conditions)) throw error;
+            return false;
           }
         },
       };
@@ -144,6 +147,3 @@ export function createBlocks({ blobs, memory, newId }: BlockParts): Blocks {
 /** All ids of a blob have to be equally long. */
 const idOf = (prefix: string, index: number): string =>
   Buffer.from(`${prefix}${String(index).padStart(6, '0')}`).toString('base64');
-
-/** The service's own error below the sentence that was made of it. */
-const causeOf = (error: StoreError): unknown => (error.cause as Error | undefined)?.cause;

@@ -30,11 +30,11 @@ export function isAbsence(error: unknown): boolean {
   return code === undefined || (ABSENT.has(code) && code !== 'PendingCopyOperation');
 }
 
-/** Somebody else wrote, or deleted, in between. */
+/** A condition does not hold: somebody else wrote, or deleted, in between. A lease on the blob is none of ours. */
 export function isConflict(error: unknown): boolean {
   const status = statusOf(error);
   const code = codeOf(error);
-  if (status === 412) return true;
+  if (status === 412) return code?.startsWith('Lease') !== true;
   return status === 409 && (code === 'BlobAlreadyExists' || code === 'UnauthorizedBlobOverwrite');
 }
 
@@ -42,9 +42,14 @@ export function isConflict(error: unknown): boolean {
 export const isLostBlocks = (error: unknown): boolean =>
   statusOf(error) === 400 && ['InvalidBlockList', 'InvalidBlockId'].includes(codeOf(error) ?? '');
 
-/** A blob of another kind lies there (Distribution's are append blobs), or one whose blocks are named in another way. */
-export const isOtherKind = (error: unknown): boolean =>
-  ['InvalidBlobType', 'InvalidBlobOrBlock', 'BlobTypeNotSupported'].includes(codeOf(error) ?? '');
+/**
+ * A blob of another kind lies there (Distribution's are append blobs), or one whose blocks are named in another way. Seen
+ * through the sentence that was made of it, too.
+ */
+export function isOtherKind(error: unknown): boolean {
+  const own = error instanceof StoreError ? (error.cause as Error | undefined)?.cause : error;
+  return ['InvalidBlobType', 'InvalidBlobOrBlock', 'BlobTypeNotSupported'].includes(codeOf(own) ?? '');
+}
 
 export interface Place {
   readonly container: string;
@@ -83,6 +88,8 @@ export function sentenceOf({ container, url }: Place, error: unknown): string {
       return `${at} wants credentials: write storage.azure.accountkey or storage.azure.credentials`;
     case 'AccountIsDisabled':
       return `the storage account of ${at} is disabled`;
+    case 'LeaseIdMissing':
+      return `${at} has leases on its blobs, which do not let them be replaced or deleted: break them`;
     case 'BlobImmutableDueToPolicy':
       return `${at} does not let blobs be replaced or deleted: take the immutability policy off`;
     default:

@@ -11,6 +11,7 @@ import { type AzureBlobs, COPY, type Condition, TRANSFER } from './azure-blobs.t
 import type { Blocks, Staged } from './azure-blocks.ts';
 import { DRIVER } from './azure-errors.ts';
 import type { AzureListings } from './azure-list.ts';
+import type { AzureReplacements } from './azure-replace.ts';
 import type { ObjectKeys } from './object-keys.ts';
 import { checkObjectPath } from './paths.ts';
 import { checkOffset, checkRange, clamp, type Window } from './ranges.ts';
@@ -19,6 +20,7 @@ import { StoreError, type Upload } from './store.ts';
 export interface AzureUploadParts {
   readonly blobs: AzureBlobs;
   readonly blocks: Blocks;
+  readonly replacements: AzureReplacements;
   readonly listings: AzureListings;
   readonly keys: ObjectKeys;
   /** A part of a blob that is there. */
@@ -44,7 +46,8 @@ interface Held {
 /** The blob of a session's blocks. */
 export const blocksOf = (key: string): string => key.replace(/[^/]+$/, (name) => `bytes.${name}`);
 
-export function createAzureUpload({ blobs, blocks, listings, keys, openBlob }: AzureUploadParts, path: string): Upload {
+export function createAzureUpload(parts: AzureUploadParts, path: string): Upload {
+  const { blobs, blocks, replacements, listings, keys, openBlob } = parts;
   checkObjectPath(DRIVER, path);
   const key = keys.key(path);
   const own = blocksOf(key);
@@ -102,7 +105,11 @@ export function createAzureUpload({ blobs, blocks, listings, keys, openBlob }: A
 
   async function commitHeld({ target, size, session, staged }: Held, signal: AbortSignal): Promise<void> {
     const name = keys.key(target);
-    const written = await blobs.overwriting(name, signal, () => staged.commit([], {}, signal));
+    if (staged.small !== undefined) {
+      await replacements.write(path, name, staged.small, signal);
+      return await end(session, signal);
+    }
+    const written = await staged.commit([], {}, signal);
     // Overtaken by a push of the same content to the same place, which made it what it was to be.
     if (!written && (await blobs.properties(name, signal))?.contentLength !== size) throw conflict();
     await end(session, signal);
@@ -110,8 +117,8 @@ export function createAzureUpload({ blobs, blocks, listings, keys, openBlob }: A
 
   async function commitStored(session: Session, target: string, signal: AbortSignal): Promise<void> {
     const name = keys.key(target);
-    if (session.size === 0) await blobs.upload(name, Buffer.alloc(0), {}, signal);
-    else if ((await blobs.copy(session.name, name, session.etag, signal)) !== true) throw conflict();
+    if (session.size === 0) await replacements.write(path, name, Buffer.alloc(0), signal);
+    else if ((await replacements.copy(path, session, name, signal)) !== 'done') throw conflict();
     await end(session, signal);
   }
 

@@ -12,6 +12,7 @@ import { createBlocks } from './azure-blocks.ts';
 import { createAzureClient, serviceUrl } from './azure-client.ts';
 import { DRIVER, sentenceOf, statusOf } from './azure-errors.ts';
 import { createAzureListings, isFolder } from './azure-list.ts';
+import { createReplacements } from './azure-replace.ts';
 import { blocksOf, createAzureUpload } from './azure-upload.ts';
 import { createMemoryShare } from './memory-share.ts';
 import { createConnections } from './object-http.ts';
@@ -57,6 +58,7 @@ export async function createAzureStore(options: AzureOptions): Promise<Store> {
   const memory = createMemoryShare(MEMORY, 2 * GRAIN);
   const newId = randomId ?? randomUUID;
   const blocks = createBlocks({ blobs, memory, newId });
+  const replacements = createReplacements(blobs, blocks);
   const { run } = blobs;
   const sentence = (error: unknown): string => sentenceOf(place, error);
   const signed = createSigned(client.sign, { driver: DRIVER, log, clock, sentence });
@@ -90,10 +92,10 @@ export async function createAzureStore(options: AzureOptions): Promise<Store> {
       return found;
     });
 
-  const uploads = { blobs, blocks, listings, keys, openBlob: openPart };
+  const uploads = { blobs, blocks, replacements, listings, keys, openBlob: openPart };
 
   async function put(path: string, content: Buffer, signal: AbortSignal | undefined): Promise<void> {
-    await run(path, signal, (ended) => blobs.upload(keys.key(path), content, {}, ended));
+    await run(path, signal, (ended) => replacements.write(path, keys.key(path), content, ended));
   }
 
   /** For groups: bounded, and none is left running behind the caller. */
@@ -110,8 +112,8 @@ export async function createAzureStore(options: AzureOptions): Promise<Store> {
       const found =
         from === to
           ? (await blobs.properties(from, ended)) !== undefined
-          : await blobs.copy(from, to, undefined, ended);
-      if (found !== true) throw new StoreError('not-found', DRIVER, source);
+          : (await replacements.copy(source, { name: from, etag: undefined }, to, ended)) === 'done';
+      if (!found) throw new StoreError('not-found', DRIVER, source);
     };
     await run(source, signal, work, COPY);
   }

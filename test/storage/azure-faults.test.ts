@@ -1,51 +1,11 @@
 /** A container on its bad days: busy, torn, with answers that get lost, missing, or closed to us. */
 import assert from 'node:assert/strict';
-import { after, describe, type TestContext, test } from 'node:test';
-import type { AzureConfig } from '../../registry/config/types.ts';
-import { silent } from '../../registry/log.ts';
-import { createAzureStore } from '../../registry/storage/azure.ts';
+import { describe, test } from 'node:test';
 import { checkContainer, findBase } from '../../registry/storage/azure-check.ts';
 import type { Store } from '../../registry/storage/store.ts';
-import { type Azurite, startAzurite } from '../support/azurite.ts';
-import { type Fault, type S3Proxy, type SeenCall, startS3Proxy } from '../support/s3-proxy.ts';
-import { missing } from '../support/tools.ts';
+import type { Fault } from '../support/s3-proxy.ts';
+import { groundOf, kindOf, rejects, skip, storeOf } from './azure-ground.ts';
 import { bytesOf, chunksOf, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
-
-const skip = await missing('azurite-blob');
-let azurite: Promise<Azurite> | undefined;
-after(async () => (await azurite)?.stop());
-
-interface Ground {
-  readonly store: Store;
-  /** Past the proxy. */
-  readonly peer: Store;
-  readonly proxy: S3Proxy;
-  readonly config: AzureConfig;
-}
-
-async function storeOf(t: TestContext, config: AzureConfig): Promise<Store> {
-  const store = await createAzureStore({ config, base: '', log: silent, userAgent: 'berth/test' });
-  t.after(() => store.close());
-  return store;
-}
-
-async function groundOf(t: TestContext): Promise<Ground> {
-  azurite ??= startAzurite();
-  const { url } = await azurite;
-  const direct = await (await azurite).container({ retrydelay: 10 });
-  const proxy = await startS3Proxy(t, { port: Number(new URL(url).port) });
-  const config = { ...direct, serviceurl: proxy.endpoint + new URL(url).pathname };
-  return { store: await storeOf(t, config), peer: await storeOf(t, direct), proxy, config };
-}
-
-/** What the proxy sees, by Azure's words: the method's S3 name and what `comp` asks for. */
-const kindOf = ({ operation, query }: SeenCall): string => `${operation} ${query.get('comp') ?? ''}`.trim();
-
-const rejects = (work: Promise<unknown>, words: RegExp): Promise<void> =>
-  assert.rejects(work, (error: Error) => {
-    assert.match(error.message, words);
-    return true;
-  });
 
 async function pushes(store: Store, peer: Store): Promise<void> {
   await pushTo(store, '/large', pattern(12 * MIB, 1));
@@ -142,6 +102,51 @@ describe('Azure: connections that break', { skip }, () => {
     const client = new AbortController();
     setTimeout(() => client.abort(reason), 50);
     await assert.rejects(store.read('/object', { signal: client.signal }), (error) => error === reason);
+  });
+});
+
+describe('Azure: refusals', { skip }, () => {
+  test('a blob that is leased: a write or a deletion that is refused is an error, never taken for done', async (t) => {
+    const { store, container } = await groundOf(t);
+    await store.put('/object', Buffer.from('old'));
+    await container.getBlobClient('object').getBlobLeaseClient().acquireLease(60);
+    const leased = /has leases on its blobs, .*: break them/;
+    await rejects(store.put('/object', Buffer.from('new')), leased);
+    await rejects(store.delete('/object'), leased);
+    await rejects(store.swap('/object', Buffer.from('old'), Buffer.from('new')), leased);
+    for (const size of [3, MIB]) {
+      const upload = await store.beginUpload('/uploads/1/data');
+      const pushed = upload
+        .append(0, pattern(size, 1), { last: true, target: '/object' })
+        .then(() => upload.commit('/object', size));
+      await rejects(pushed, leased);
+      assert.equal(await upload.size(), 0, 'the session is still there');
+    }
+    const stored = await store.beginUpload('/uploads/2/data');
+    await stored.append(0, chunksOf('new'));
+    await rejects(stored.commit('/object', 3), leased);
+    assert.equal((await store.read('/object'))?.toString(), 'old');
+  });
+
+  test('409 and 412 for a write without a condition are errors', async (t) => {
+    const { store, peer, proxy } = await groundOf(t);
+    await peer.put('/object', Buffer.from('old'));
+    for (const [status, code] of [
+      [409, 'UnauthorizedBlobOverwrite'],
+      [412, 'ConditionNotMet'],
+    ] as const) {
+      proxy.fault = ({ operation }) =>
+        operation === 'PutObject' || operation === 'DeleteObject' ? { status, code } : undefined;
+      const words = new RegExp(`answered ${status}`);
+      await rejects(store.put('/object', Buffer.from('new')), words);
+      await rejects(store.delete('/object'), words);
+      proxy.fault = () => undefined;
+      const upload = await store.beginUpload('/uploads/1/data');
+      await upload.append(0, pattern(MIB, 1), { last: true, target: '/object' });
+      proxy.fault = (call) => (kindOf(call) === 'PutObject blocklist' ? { status, code } : undefined);
+      await rejects(upload.commit('/object', MIB), words);
+    }
+    assert.equal((await peer.read('/object'))?.toString(), 'old');
   });
 });
 
