@@ -10,7 +10,7 @@ import { missing } from '../support/tools.ts';
 
 /**
  * The conformance suite against Berth on an emulator of GCS. Without redirects: their URLs are signed by who signs in, and
- * Google's client signs in at Google alone. `test/storage/gcs-faults.test.ts` follows one.
+ * Google's client signs in at Google alone. `test/real/gcs-faults.test.ts` follows one.
  */
 
 /** Without the many images of `formats`, unless time is no matter: the emulator looks through all objects for each call. */

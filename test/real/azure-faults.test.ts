@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkContainer, findBase } from '../../registry/storage/azure-check.ts';
 import type { Store } from '../../registry/storage/store.ts';
+import { bytesOf, chunksOf, MIB, pattern, patternAt, pushTo, sha256Of } from '../storage/conformance-bytes.ts';
 import type { Fault } from '../support/s3-proxy.ts';
 import { groundOf, kindOf, rejects, skip, storeOf } from './azure-ground.ts';
-import { bytesOf, chunksOf, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
 
 async function pushes(store: Store, peer: Store): Promise<void> {
   await pushTo(store, '/large', pattern(12 * MIB, 1));

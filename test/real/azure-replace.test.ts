@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Store, Upload } from '../../registry/storage/store.ts';
+import { bytesOf, KIB, MIB, pattern, patternAt, pushTo } from '../storage/conformance-bytes.ts';
 import { type Ground, groundOf, rejects, skip } from './azure-ground.ts';
-import { bytesOf, KIB, MIB, pattern, patternAt, pushTo } from './conformance-bytes.ts';
 
 /** A session whose bytes are in the container. */
 async function stored(store: Store, size: number, seed: number, name = 'one'): Promise<Upload> {

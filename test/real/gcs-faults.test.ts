@@ -5,8 +5,8 @@ import { describe, test } from 'node:test';
 import { silent } from '../../registry/log.ts';
 import { checkGcsBucket } from '../../registry/storage/gcs-check.ts';
 import type { Store } from '../../registry/storage/store.ts';
+import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from '../storage/conformance-bytes.ts';
 import type { Fault } from '../support/s3-proxy.ts';
-import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';
 import { groundOf, kindOf, rejects, skip, storeOf } from './gcs-ground.ts';
 
 async function pushes(store: Store, peer: Store): Promise<void> {

@@ -5,10 +5,10 @@ import type { GcsConfig } from '../../registry/config/types.ts';
 import { type Logger, silent } from '../../registry/log.ts';
 import { createGcsStore } from '../../registry/storage/gcs.ts';
 import type { Store } from '../../registry/storage/store.ts';
+import { MIB } from '../storage/conformance-bytes.ts';
 import { type FakeGcs, startFakeGcs } from '../support/fake-gcs.ts';
 import { type S3Proxy, type SeenCall, startS3Proxy } from '../support/s3-proxy.ts';
 import { missing } from '../support/tools.ts';
-import { MIB } from './conformance-bytes.ts';
 
 export const skip = await missing('fake-gcs-server');
 let emulator: Promise<FakeGcs> | undefined;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { GcsConfig } from '../../registry/config/types.ts';
-import { bytesOf, chunksOf, KIB, patternAt } from './conformance-bytes.ts';
+import { bytesOf, chunksOf, KIB, patternAt } from '../storage/conformance-bytes.ts';
 import { groundOf, rejects, skip } from './gcs-ground.ts';
 
 describe('GCS: uploads that Distribution began', { skip }, () => {
