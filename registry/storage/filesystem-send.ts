@@ -8,6 +8,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Loan } from './buffers.ts';
+import { type Done, leaveEarly } from './early.ts';
 import type { OpenFile } from './filesystem-descriptor.ts';
 import { DRIVER } from './filesystem-names.ts';
 import type { Window } from './ranges.ts';
@@ -58,8 +59,6 @@ export async function sendFile(stream: Readable, target: Writable, sending: Send
   }
 }
 
-type Done<T> = (error: Error | null | undefined, value?: T) => void;
-
 function readPart({ path, file, window }: Sending, buffer: Buffer, at: number, done: Done<number>): void {
   file.read(buffer, Math.min(buffer.length, window.end - at), at, (error, bytes) => {
     if (error !== null) done(new StoreError('failed', DRIVER, path, error));
@@ -70,35 +69,4 @@ function readPart({ path, file, window }: Sending, buffer: Buffer, at: number, d
 
 export function becameShorter(path: string, bytes: number): StoreError {
   return new StoreError('failed', DRIVER, path, new Error(`it became ${bytes} bytes shorter while being read`));
-}
-
-interface Early {
-  /** The outcome of a callback, or the early end of stream or target, whichever comes first. */
-  orElse<T>(work: (done: Done<T>) => void): Promise<T>;
-  release(): void;
-}
-
-/** A response whose connection is gone may never call back: its `close` has to be heard. */
-function leaveEarly(stream: Readable, target: Writable): Early {
-  let leave: (error: Error) => void = () => {};
-  let reason: Error | undefined;
-  const heard = (error: Error) => {
-    reason ??= error;
-    leave(reason);
-  };
-  const closed = () => heard(Object.assign(new Error('premature close'), { code: 'ERR_STREAM_PREMATURE_CLOSE' }));
-  for (const side of [stream, target]) side.on('error', heard).on('close', closed);
-  if (stream.destroyed || target.destroyed) closed();
-
-  return {
-    orElse: (work) =>
-      new Promise((resolve, reject) => {
-        leave = reject;
-        if (reason !== undefined) reject(reason);
-        else work((error, value) => (error ? reject(error) : resolve(value as never)));
-      }),
-    release() {
-      for (const side of [stream, target]) side.off('error', heard).off('close', closed);
-    },
-  };
 }

@@ -64,7 +64,8 @@ export function createClient(options: ClientOptions, endpoint = options.config.r
     customUserAgent: [words(config.useragent ?? options.userAgent)],
     requestHandler: createHandler({
       connect: options.deadlines.connect,
-      silence: options.deadlines.transferAttempt,
+      silence: options.deadlines.silence,
+      longest: options.deadlines.transferAttempt,
       skipverify: config.skipverify,
     }),
     // What it would warn of is ours to say.

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand } from '@aws-sdk/client-s3';
 import type { Calls } from './s3-calls.ts';
 import { isAbsentAt, statusOf } from './s3-errors.ts';
+import { direct } from './s3-http.ts';
 import { DRIVER } from './s3-keys.ts';
 import { type Opened, resumable } from './s3-stream.ts';
 import { type ByteRange, type Cancellable, type ObjectStream, StoreError } from './store.ts';
@@ -18,6 +19,11 @@ export interface Head {
 export interface ReadOptions extends Cancellable {
   /** The store path, for errors. */
   readonly path: string;
+}
+
+interface OpenOptions extends ReadOptions {
+  /** The bytes are handed on as they come, at their reader's pace. */
+  readonly streams?: boolean;
 }
 
 export interface Content {
@@ -56,7 +62,7 @@ export function createReads(calls: Calls): Reads {
     start: number,
     end: number | undefined,
     etag: string | undefined,
-    options: ReadOptions,
+    options: OpenOptions,
   ): Promise<GetObjectCommandOutput> {
     const isWhole = start === 0 && end === undefined;
     const command = new GetObjectCommand({
@@ -65,7 +71,8 @@ export function createReads(calls: Calls): Reads {
       ...(!isWhole && { Range: `bytes=${start}-${end === undefined ? '' : end - 1}` }),
       ...(etag !== undefined && { IfMatch: etag }),
     });
-    return await calls.attempt((http) => client.send(command, http), options);
+    const how = options.streams ? direct : {};
+    return await calls.attempt((http) => client.send(command, { ...http, ...how }), options);
   }
 
   async function opened(
@@ -73,10 +80,12 @@ export function createReads(calls: Calls): Reads {
     start: number,
     end: number | undefined,
     etag: string | undefined,
-    options: ReadOptions,
+    options: OpenOptions,
   ): Promise<Opened> {
     const answer = await get(key, start, end, etag, options);
     const body = answer.Body as Readable;
+    // Told to whoever reads it, which nobody does yet.
+    body.on('error', () => {});
     if (answer.ContentLength === undefined || !isAsAsked(answer, start, end)) {
       body.destroy();
       const why = new Error('the store answered with other bytes than asked for');
@@ -85,7 +94,7 @@ export function createReads(calls: Calls): Reads {
     return { body, length: answer.ContentLength, etag: answer.ETag };
   }
 
-  function streamOf(key: string, first: Opened, start: number, options: ReadOptions): ObjectStream {
+  function streamOf(key: string, first: Opened, start: number, options: OpenOptions): ObjectStream {
     const { path, signal } = options;
     return resumable(first, {
       path,
@@ -105,7 +114,8 @@ export function createReads(calls: Calls): Reads {
       const end = range?.end;
       if (end !== undefined && end <= start) return (await head(key, options)) === undefined ? undefined : nothing();
       try {
-        return streamOf(key, await opened(key, start, end, undefined, options), start, options);
+        const streams = { ...options, streams: true };
+        return streamOf(key, await opened(key, start, end, undefined, streams), start, streams);
       } catch (error) {
         if (isAbsentAt(key, error)) return undefined;
         // The object is there, and the window begins at its end or behind it.
