@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from '../../operator/api/types.ts';
@@ -184,9 +184,4 @@ export async function metric(operator: Operator, line: RegExp): Promise<number> 
     .split('\n')
     .filter((one) => line.test(one))
     .reduce((sum, one) => sum + Number(one.split(' ').at(-1)), 0);
-}
-
-/** Memory of a process in kB, by what the kernel says. */
-export async function residentKilobytes(pid: number): Promise<number> {
-  return Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }

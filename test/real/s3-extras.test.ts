@@ -1,4 +1,7 @@
-/** What is special about buckets: pages of 1000 keys, parts, headers, siblings, uploads that nobody finished. */
+/**
+ * What is special about buckets: pages of 1000 keys, parts, headers, siblings, uploads that nobody finished. One file, long
+ * as it is: all cases share a bucket and a proxy that counts calls, which take longest to set up.
+ */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, describe, test } from 'node:test';

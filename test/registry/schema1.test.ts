@@ -1,4 +1,7 @@
-/** Schema 1 over HTTP: what is taken and refused, how it is served, and what old clients are given of newer images. */
+/**
+ * Schema 1 over HTTP: what is taken and refused, how it is served, and what old clients are given of newer images.
+ * One story over one registry and one signer, which is why it is longer than other files.
+ */
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Upload sessions: begin, append, resume, meet, commit. */
+/** Upload sessions: begin, append, resume, meet, commit. One list of cases, which is why it is longer than other files. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from './conformance-bytes.ts';

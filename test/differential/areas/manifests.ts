@@ -1,4 +1,7 @@
-/** Manifests: which is given to whom, what is taken, what is refused, and what goes when one is deleted. */
+/**
+ * Manifests: which is given to whom, what is taken, what is refused, and what goes when one is deleted. One table of
+ * requests, longer than other files: split up, its gaps could not be seen.
+ */
 import { digestOf, types } from '../../support/push-client.ts';
 import {
   config,
