@@ -85,7 +85,7 @@ export async function serve(config: Config, dependencies: ServeDependencies): Pr
   // Nobody else can reach what lies in memory.
   const isShared = driver.type !== 'inmemory';
   const collections = isShared
-    ? createCollections({ store: unwrapped, holder: leaseHolder(), newId: createUuids(), clock })
+    ? createCollections({ store: unwrapped, holder: leaseHolder(), newId: createUuids(), clock, log })
     : noCollections;
   const inner = createServices({
     store,

@@ -6,10 +6,12 @@
  * is still there, and is not answered 201 if not.
  *
  * That a process pushes at all is told by a mark in the store, so that nobody waits where no registry could be running. It is
- * written before the first look: either the collection finds it, or the look finds the lease.
+ * written before the first look: either the collection finds it, or the look finds the lease. A process that cannot write its
+ * mark gets no notice; so it takes a collection to be at work all the time, which is safe, and costs it a second look.
  */
+import type { Logger } from '../log.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Cancellable, Store } from '../storage/store.ts';
+import { type Cancellable, type Store, StoreError } from '../storage/store.ts';
 import { untilSettled } from './going.ts';
 import * as keys from './keys.ts';
 import { collectionLease, dead, parseHeld } from './lease-record.ts';
@@ -52,6 +54,7 @@ export interface CollectionsDependencies {
   readonly newId: () => string;
   /** Milliseconds of a clock that never goes back. */
   readonly clock: () => number;
+  readonly log: Logger;
 }
 
 interface Look extends Moment {
@@ -59,21 +62,38 @@ interface Look extends Moment {
   readonly at: number;
 }
 
-export function createCollections({ store, holder, newId, clock }: CollectionsDependencies): Collections {
+export function createCollections({ store, holder, newId, clock, log }: CollectionsDependencies): Collections {
   const mark = keys.pusher(newId());
   let markedAt: number | undefined;
+  /** The mark could not be written, which has been told. */
+  let isUnmarked = false;
   let last: Look | undefined;
   let looking: Promise<Look> | undefined;
   /** Since when a lease has stood still. */
   let still: { readonly content: string; readonly since: number } | undefined;
 
-  async function announce(options: Cancellable): Promise<void> {
+  /** Whether a collection that begins from now on will know of this process. */
+  async function announce(options: Cancellable): Promise<boolean> {
     const at = clock();
-    if (markedAt !== undefined && at - markedAt < markAnew) return;
+    if (markedAt !== undefined && at - markedAt < markAnew) return true;
     const isFirst = markedAt === undefined;
-    await store.put(mark, Buffer.from(holder, 'latin1'), { ...options, durable: false });
+    try {
+      await store.put(mark, Buffer.from(holder, 'latin1'), { ...options, durable: false });
+    } catch (error) {
+      // A store that fails altogether fails the push by itself; a full one has an answer of its own.
+      if (!(error instanceof StoreError) || error.code !== 'failed') throw error;
+      if (!isUnmarked)
+        log.warn(
+          { err: error, folder: keys.pushersRoot },
+          'this folder of the storage cannot be written: each push is checked twice and mounts nothing; give the folder to the user of this process',
+        );
+      isUnmarked = true;
+      return false;
+    }
     markedAt = at;
+    isUnmarked = false;
     if (isFirst) await forgetOthers(options).catch(() => undefined);
+    return true;
   }
 
   /** Marks of processes that were killed. */
@@ -87,14 +107,14 @@ export function createCollections({ store, holder, newId, clock }: CollectionsDe
 
   async function look(): Promise<Look> {
     const options = { signal: AbortSignal.timeout(patience) };
-    await announce(options);
+    const isMarked = await announce(options);
     const at = clock();
     const found = await store.read(keys.lease(collectionLease), options);
     const content = found?.toString('latin1') ?? '';
     const held = parseHeld(found);
     if (still?.content !== content) still = { content, since: at };
     // Nobody trusts another machine's clock: by ours, the holder has shown no life for too long to be alive.
-    const running = held !== undefined && at - still.since < held.ttl * dead;
+    const running = !isMarked || (held !== undefined && at - still.since < held.ttl * dead);
     last = { at, content, running };
     return last;
   }

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLeases, type Lease } from '../../../registry/gc/lease.ts';
 import { livingPushers } from '../../../registry/gc/pushers.ts';
+import { type Logger, silent } from '../../../registry/log.ts';
 import type { Digest } from '../../../registry/oci/digest.ts';
 import { digestBytes } from '../../../registry/oci/digest.ts';
 import type { RepositoryName } from '../../../registry/oci/name.ts';
@@ -18,7 +19,7 @@ import { createAnnounce } from '../../../registry/service/going.ts';
 import * as keys from '../../../registry/service/keys.ts';
 import { collectionLease, leaseTime } from '../../../registry/service/lease-record.ts';
 import type { Services } from '../../../registry/service/services.ts';
-import type { Store } from '../../../registry/storage/store.ts';
+import { type Store, StoreError } from '../../../registry/storage/store.ts';
 import { chunksOf } from '../../storage/conformance-bytes.ts';
 import { run } from '../gc/ground.ts';
 import { around, image, memory, name, place, put, replica, tag } from './ground.ts';
@@ -45,13 +46,14 @@ interface Pusher {
   pass(milliseconds: number): void;
 }
 
-function pusher(store: Store): Pusher {
+function pusher(store: Store, log: Logger = silent): Pusher {
   let now = 0;
   const collections = createCollections({
     store,
     holder: 'host/1@here',
     newId: () => crypto.randomUUID(),
     clock: () => now,
+    log,
   });
   return {
     services: replica(store, { collections }),
@@ -301,5 +303,44 @@ describe('marks of processes that push', () => {
     assert.equal(await store.read(keys.pusher('dead')), undefined);
     assert.equal(await livingPushers(store, { since: Date.now() + 2 * markLife, isDead }), 0);
     assert.equal(await livingPushers(store, { since: Date.now(), isDead }), 0);
+  });
+
+  describe('that cannot be written', () => {
+    /** `_berth` belongs to somebody else. */
+    const barred = (store: Store): Store =>
+      around(store, {
+        async put(path, content, options) {
+          if (path.startsWith(`${keys.pushersRoot}/`)) throw new StoreError('failed', 'filesystem', path);
+          return store.put(path, content, options);
+        },
+      });
+
+    test('fail no push; the log names the folder, once', async () => {
+      const store = memory();
+      const told: object[] = [];
+      const { services, pass } = pusher(barred(store), { ...silent, warn: (fields: object) => told.push(fields) });
+      await push(services, 'a layer');
+      pass(notice);
+      await put(services, image(await place(store, Buffer.from('{}')), []), 'v1');
+      assert.notEqual(await store.read(keys.tagCurrent(name, 'v1')), undefined);
+      assert.deepEqual(
+        told.map((fields) => 'folder' in fields && fields.folder),
+        [keys.pushersRoot],
+      );
+    });
+
+    test('leave every push as careful as beside a collection, which gives it no notice', async () => {
+      const store = memory();
+      const config = await place(store, Buffer.from('{}'));
+      const layer = await place(store, Buffer.from('a layer without a manifest'));
+      const slow = beforeWriting(barred(store), keys.manifests(name), async () => {
+        const lease = await taken(store);
+        assert.equal(await livingPushers(store, { since: Date.now(), isDead: () => false }), 0);
+        await collection(store);
+        await lease.release();
+      });
+      const { services } = pusher(slow);
+      await assert.rejects(put(services, image(config, [layer]), 'v1'), { code: 'MANIFEST_BLOB_UNKNOWN' });
+    });
   });
 });
