@@ -17,7 +17,8 @@ import { version } from './version.ts';
 
 const usage = `usage:
   registry serve [CONFIGURATION]   serve the registry; without a path, the one that
-                                   REGISTRY_CONFIGURATION_PATH names, or /etc/distribution/config.yml
+                                   REGISTRY_CONFIGURATION_PATH names, or /etc/distribution/config.yml,
+                                   or /etc/docker/registry/config.yml
   ${checkUsage}
                                    print what the registry makes of a configuration, without secrets
   ${collectUsage}

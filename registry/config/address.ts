@@ -20,8 +20,9 @@ export function checkAddress(place: Place, addr: string, net: 'tcp' | 'unix'): v
     return;
   }
   if (isHostPort(addr)) return;
-  const port = /^\d{2,5}$/.test(addr) ? addr : '5000';
-  const host = /^[A-Za-z0-9.-]+$/.test(addr) && !/^\d+$/.test(addr) ? addr : '127.0.0.1';
+  const port = /^\d{2,5}$/.test(addr) && Number(addr) <= 65_535 ? addr : '5000';
+  // A number alone, or a colon and one, means all addresses.
+  const host = /^:?\d+$/.test(addr) ? '' : (/^([A-Za-z0-9.-]+)(?::\d*)?$/.exec(addr)?.[1] ?? '127.0.0.1');
   fault(place, `expected host:port, got ${addr.slice(0, 60)}`, `write "${host}:${port}"`);
 }
 

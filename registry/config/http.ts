@@ -17,6 +17,9 @@ const DEBUG_PATHS: readonly string[] = [
   '/readyz',
 ];
 
+/** What samples of earlier versions had in its place: everybody knows it. */
+const SAMPLE_SECRET = 'replace this by a long random text';
+
 const prometheus = section(
   {
     enabled: bool({ default: false, doc: 'Serves Prometheus metrics on the debug address.' }),
@@ -79,6 +82,9 @@ export const http: Spec<HttpConfig> = refine(asWritten, (value, place) => {
   checkAddress(at('addr'), value.addr, value.net);
   if (value.net === 'unix' && value.addr === '') {
     fault(at('addr'), 'expected the path of a socket', 'write /run/registry.sock, or net: tcp');
+  }
+  if (value.secret.trim() === SAMPLE_SECRET) {
+    warn(at('secret'), 'the text of a sample, which everybody knows', 'write what openssl rand -hex 32 prints');
   }
   checkHeaders(value.headers, at('headers'));
   checkAddress(at('debug', 'addr'), value.debug.addr, 'tcp');

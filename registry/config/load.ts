@@ -57,7 +57,7 @@ export function configPath(
   throw new ConfigError('', [
     {
       path: 'REGISTRY_CONFIGURATION_PATH',
-      message: 'no configuration file is named',
+      message: `no configuration file is named, and there is neither ${DEFAULTS.join(' nor ')}`,
       remedy: 'pass its path as the argument, or set this variable',
       fromEnvironment: true,
     },

@@ -96,8 +96,9 @@ export const s3: Spec<S3Config> = refine(asWritten, (value, place) => {
   checkBucket(value.bucket, at('bucket'));
   const regionendpoint = endpointUrl(at('regionendpoint'), value.regionendpoint, value.secure);
   const redirectendpoint = endpointUrl(at('redirectendpoint'), value.redirectendpoint, value.secure);
-  const custom = regionendpoint !== undefined;
-  checkAmazon(value, regionendpoint, at);
+  // One that cannot be read is reported, and is no wish for Amazon.
+  const custom = value.regionendpoint !== undefined && value.regionendpoint !== '';
+  if (custom === (regionendpoint !== undefined)) checkAmazon(value, regionendpoint, at);
   if (value.keyid !== undefined && !value.encrypt) {
     warn(at('keyid'), 'has no effect without encrypt', 'write encrypt: true, or take it out');
   }

@@ -24,7 +24,7 @@ const platform: Spec<Platform> = refine(
 const read = section(
   {
     enabled: bool({ default: false, doc: 'Older key: turns checks on even if `validation.disabled` is set.' }),
-    disabled: bool({ default: false, doc: "Leaves out the check of an index's children." }),
+    disabled: bool({ default: false, doc: "Leaves out the checks of an index's children and of the URLs of layers." }),
     manifests: section(
       {
         references: oneOf(['all', 'none'], {

@@ -95,6 +95,10 @@ const rows: readonly Row[] = [
     file: 'version: 0.1\nstorage: {s3: {bucket: b}}',
     faults: ["storage.s3.region: missing: write the bucket's region, such as us-east-1, or a regionendpoint"],
   },
+  {
+    file: 'version: 0.1\nstorage: {s3: {bucket: b, regionendpoint: "http://", v4auth: false}}',
+    faults: ['storage.s3.regionendpoint: expected a URL with http:// or https:// and a host: write https://host:port'],
+  },
   { file: within(OTHER, 'region: anywhere'), means: (c) => s3(c)?.region, is: 'anywhere' },
   { file: within(OTHER, 'encrypt: false'), means: (c) => s3(c)?.region, is: 'us-east-1' },
   { file: within(OTHER, 'encrypt: false'), means: (c) => s3(c)?.forcepathstyle, is: true },
@@ -236,6 +240,20 @@ const rows: readonly Row[] = [
     ],
   },
   // Health, addresses, validation, upkeep.
+  {
+    file: `${MINIMAL}http: {secret: replace this by a long random text}`,
+    warnings: ['http.secret: the text of a sample, which everybody knows: write what openssl rand -hex 32 prints'],
+  },
+  {
+    file: `${MINIMAL}policy: {repository: {classes: [img, image, plugn, chart]}}`,
+    warnings: [
+      'policy.repository.classes.0: no manifest is of the class "img": write image or plugin',
+      'policy.repository.classes.2: no manifest is of the class "plugn": did you mean "plugin"?',
+      'policy.repository.classes.3: no manifest is of the class "chart": write image or plugin',
+    ],
+    means: (c) => c.policy.repository.classes,
+    is: ['img', 'image', 'plugn', 'chart'],
+  },
   {
     file: `${MINIMAL}health: {file: [{file: /a}, {file: /a}], tcp: [{addr: "a:1"}, {addr: "b:1"}, {addr: "a:1"}]}`,
     faults: [

@@ -21,7 +21,7 @@ auth: {htpasswd: {realm: r, path: /p}}
       'REGISTRY_HTTP_NET: expected one of tcp, unix, got "udp": write tcp for the default',
       'config.yml: http.headers.X: expected a list, got "nosniff": write [nosniff]',
       'config.yml: http.draintimeout: expected a duration of 0 or more, got "soon": write a number and a unit, such as 30s',
-      'config.yml: http.addr: expected host:port, got 5: write "127.0.0.1:5000"',
+      'config.yml: http.addr: expected host:port, got 5: write ":5000"',
       'config.yml: http.prefix: expected a path that begins and ends with a slash, got registry: write /registry/',
       'config.yml: http.host: expected a URL with http:// or https:// and a host: write https://registry.local:5000',
       'config.yml: tags.maxtags: expected 0 or more, got -1: write 1000',

@@ -219,7 +219,8 @@ suite('the path of the file', () => {
     assert.throws(() => configPath(undefined, {}, () => false), {
       name: 'ConfigError',
       message:
-        'REGISTRY_CONFIGURATION_PATH: no configuration file is named: pass its path as the argument, or set this variable',
+        'REGISTRY_CONFIGURATION_PATH: no configuration file is named, and there is neither /etc/distribution/config.yml nor ' +
+        '/etc/docker/registry/config.yml: pass its path as the argument, or set this variable',
     });
   });
 
