@@ -9,12 +9,21 @@ import { spec } from 'node:test/reporters';
 
 const root = new URL('..', import.meta.url).pathname;
 
-/** What needs neither Go nor root, what runs against real components, what needs a cluster of its own, what takes hours. */
+/**
+ * What needs neither Go nor root, what runs against real components, what needs a cluster of its own, what takes hours: long
+ * runs, and again at full size what the other suites run smaller.
+ */
 const suites: Readonly<Record<string, readonly string[]>> = {
   unit: ['test/*.test.ts', 'test/{registry,operator,storage,contract,conformance}/**/*.test.ts'],
   real: ['test/real/**/*.test.ts', 'test/image/**/*.test.ts', 'test/fault/**/*.test.ts'],
   e2e: ['test/e2e/**/*.test.ts'],
-  soak: ['test/soak/**/*.test.ts'],
+  soak: [
+    'test/soak/**/*.test.ts',
+    'test/storage/filesystem.test.ts',
+    'test/real/{s3,azure,gcs}.test.ts',
+    'test/real/{azure,gcs}-conformance.test.ts',
+    'test/fault/memory.test.ts',
+  ],
 };
 
 function filesOf(argument: string): readonly string[] {
@@ -25,7 +34,9 @@ function filesOf(argument: string): readonly string[] {
 }
 
 const wanted = process.argv.slice(2);
-const files = wanted.flatMap(filesOf);
+const files = [...new Set(wanted.flatMap(filesOf))];
+/** Full sizes: 5 GiB as one stream, 10 GiB as one blob, every format. The files' own processes inherit it. */
+if (wanted.includes('soak')) process.env['BERTH_LONG'] = '1';
 /** Real components and clusters share the machine badly with each other. */
 const concurrency = wanted.every((suite) => suite === 'unit') ? 2 : 1;
 /** Milliseconds for one file. */
