@@ -9,6 +9,7 @@ import { createCollectOutput } from './gc/output.ts';
 import { livingPushers } from './gc/pushers.ts';
 import { isDeadHere } from './holder.ts';
 import { notice } from './service/collections.ts';
+import { repositoriesRoot } from './service/keys.ts';
 import { collectionLease } from './service/lease-record.ts';
 import { parseFlags, type Upkeep, upkeep } from './upkeep.ts';
 
@@ -20,7 +21,7 @@ Deletes content that no manifest of any repository points to. Berth may run mean
 
   -d, --dry-run           tell what would be deleted, delete nothing
   -m, --delete-untagged   delete manifests that no tag points to, too
-  -q, --quiet             print nothing
+  -q, --quiet             nothing on standard output; the log goes on
   -o, --output json       print a summary as JSON instead of lines
       --grace DURATION    keep what was written so long before the start, such as 1h (default 0s)
 `;
@@ -47,6 +48,7 @@ export async function garbageCollect(
     return asked === '' ? 0 : 1;
   }
   const work = async (kept: Upkeep): Promise<number> => {
+    await requireRepositories(kept);
     // A dry run writes nothing, not even a lease.
     if (asked.dryRun) return run(asked, kept, Date.now(), kept.signal);
     return kept.leased(collectionLease, async (lease, signal) => {
@@ -55,6 +57,15 @@ export async function garbageCollect(
     });
   };
   return upkeep(asked.path, env, work, options);
+}
+
+/** A wrong folder, bucket or mount must not pass for a store that holds no garbage, nor be made. Distribution refuses as well. */
+async function requireRepositories({ store, signal }: Upkeep): Promise<void> {
+  if ((await store.stat(repositoriesRoot, { signal })) !== undefined) return;
+  throw new Error(
+    `Path not found: ${repositoriesRoot}: nothing was ever pushed to this storage, or it is another one; ` +
+      'look whether the configuration names the right one and whether it is mounted and whole',
+  );
 }
 
 /** Waits until every push is over that knows nothing of this run. */
@@ -105,7 +116,10 @@ async function run(asked: Asked, { config, store, log }: Upkeep, since: number, 
   }
   const seconds = Math.round((performance.now() - started) / 10) / 100;
   if (asked.json) stdout.write(`${JSON.stringify({ dryRun, deleteUntagged: untagged, ...summary, seconds })}\n`);
-  log.info({ ...summary.eligible, kept: summary.kept.length, seconds }, 'garbage collection finished');
+  log.info(
+    { ...(dryRun ? { dryrun: true } : {}), ...summary.eligible, kept: summary.kept.length, seconds },
+    'garbage collection finished',
+  );
   return 0;
 }
 

@@ -49,8 +49,12 @@ describe('garbage-collect', () => {
       ['-d', '--delete-untagged=T', '--quiet=false', config],
     ];
     const ran = await Promise.all(spellings.map((flags) => run(['garbage-collect', ...flags])));
-    for (const { code, stdout } of ran) {
+    for (const { code, stdout, stderr } of ran) {
       assert.equal(code, 0);
+      assert.match(
+        stderr,
+        /dryrun=true.* msg="garbage collection finished"|msg="garbage collection finished".* dryrun=true/,
+      );
       const lines = stdout.trimEnd().split('\n');
       assert.equal(lines[0], 'app');
       assert.ok(lines.includes('3 blobs marked, 4 blobs and 1 manifests eligible for deletion'), stdout);
@@ -65,6 +69,7 @@ describe('garbage-collect', () => {
     const { config, left } = await plant(t);
     const quiet = await run(['garbage-collect', '-q'], { REGISTRY_CONFIGURATION_PATH: config });
     assert.deepEqual([quiet.code, quiet.stdout], [0, '']);
+    assert.doesNotMatch(quiet.stderr, /dryrun/);
     assert.match(quiet.stderr, /msg="Deleting blob: \/docker\/registry\/v2\/blobs\/sha256\//);
     assert.deepEqual(left(), [true, true, false]);
     const json = await run(['garbage-collect', '-m', '-o', 'json', config]);
@@ -99,6 +104,18 @@ describe('garbage-collect', () => {
     assert.equal(help.code, 0);
     assert.match(help.stdout, /usage: registry garbage-collect/);
     assert.deepEqual(left(), [true, true, true]);
+  });
+
+  test('a storage without repositories is refused, dry or not, and nothing is made there', async (t) => {
+    const { config } = await plant(t);
+    const root = join(await temporaryFolder(t), 'absent');
+    await writeFile(config, `version: 0.1\nstorage: {filesystem: {rootdirectory: ${root}}}\n`);
+    for (const flags of [[], ['-d']]) {
+      const { code, stdout, stderr } = await run(['garbage-collect', ...flags, config]);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^registry: Path not found: \/docker\/registry\/v2\/repositories: /m);
+      assert.ok(!existsSync(root));
+    }
   });
 
   test('a store that cannot be read ends it before anything is deleted', async (t) => {
