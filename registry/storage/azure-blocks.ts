@@ -2,7 +2,7 @@
 import { type AzureBlobs, type Condition, isRefusal, TRANSFER, TYPE } from './azure-blobs.ts';
 import { DRIVER, isAbsence, isConflict, isLostBlocks, isOtherKind } from './azure-errors.ts';
 import type { MemoryShare } from './memory-share.ts';
-import { GRAIN, type Sent, sendInParts } from './parts.ts';
+import { GRAIN, type Part, type Sent, sendInParts } from './parts.ts';
 import { type AppendOptions, StoreError } from './store.ts';
 
 /** Bytes of a block at most, and blocks of an upload under way at once. */
@@ -83,10 +83,10 @@ export function createBlocks({ blobs, memory, newId }: BlockParts): Blocks {
         await blobs.run(path, ended, put, TRANSFER);
       }
 
-      async function send(part: Buffer, index: number, ended: AbortSignal): Promise<void> {
-        // Sent with the list, as a whole blob, if it stays alone.
-        if (index === 0 && part.length < GRAIN && target !== undefined) {
-          small = part;
+      async function send({ bytes: part, index, isAll }: Part, ended: AbortSignal): Promise<void> {
+        // Sent as a whole blob, with the commit. A copy, so that the large buffer is free.
+        if (isAll && part.length < GRAIN && target !== undefined) {
+          small = Buffer.from(part);
           return;
         }
         const id = idOf(prefix, index);

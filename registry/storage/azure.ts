@@ -18,7 +18,6 @@ import { createMemoryShare } from './memory-share.ts';
 import { createConnections } from './object-http.ts';
 import { createObjectKeys } from './object-keys.ts';
 import { listFolded } from './object-list.ts';
-import { GRAIN } from './parts.ts';
 import { checkObjectPath, checkPath, isPath } from './paths.ts';
 import { checkRange, type Window } from './ranges.ts';
 import { createSemaphore } from './semaphore.ts';
@@ -55,7 +54,7 @@ export async function createAzureStore(options: AzureOptions): Promise<Store> {
   const blobs = createAzureBlobs(client, place, config.maxretries !== -1);
   const listings = createAzureListings(client.container);
   const keys = createObjectKeys(base);
-  const memory = createMemoryShare(MEMORY, 2 * GRAIN);
+  const memory = createMemoryShare(MEMORY);
   const newId = randomId ?? randomUUID;
   const blocks = createBlocks({ blobs, memory, newId });
   const replacements = createReplacements(blobs, blocks);

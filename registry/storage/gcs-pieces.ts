@@ -5,7 +5,7 @@ import type { Scope } from './gcs-calls.ts';
 import { storeFailure } from './gcs-errors.ts';
 import type { GcsObjects, Part } from './gcs-objects.ts';
 import type { MemoryShare } from './memory-share.ts';
-import { type Sent, sendInParts } from './parts.ts';
+import { type Part as Cut, type Sent, sendInParts } from './parts.ts';
 import { createSemaphore } from './semaphore.ts';
 import type { AppendOptions } from './store.ts';
 
@@ -65,11 +65,11 @@ export function createPieces({ objects, memory, largest, newId }: PieceParts): P
       const prefix = `${folder}${newId()}`;
       const pieces: Piece[] = [];
 
-      async function send(part: Buffer, index: number, ended: AbortSignal): Promise<void> {
+      async function send({ bytes, index }: Cut, ended: AbortSignal): Promise<void> {
         if (before + index >= MOST) throw storeFailure(path, `an upload has at most ${MOST} pieces: send larger ones`);
         const name = `${prefix}.${index}`;
-        const generation = await objects.insert(name, part, { path, signal: ended });
-        pieces[index] = { name, size: part.length, generation };
+        const generation = await objects.insert(name, bytes, { path, signal: ended });
+        pieces[index] = { name, size: bytes.length, generation };
       }
 
       try {

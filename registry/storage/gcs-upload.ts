@@ -10,9 +10,9 @@ import type { GcsObjects } from './gcs-objects.ts';
 import type { Pieces } from './gcs-pieces.ts';
 import { createResumable, type Resumable } from './gcs-resumable.ts';
 import { createSessions, type Session, type SessionParts } from './gcs-session.ts';
-import type { MemoryShare } from './memory-share.ts';
+import type { MemoryShare, Seat } from './memory-share.ts';
 import type { ObjectKeys } from './object-keys.ts';
-import { GRAIN, sendInParts } from './parts.ts';
+import { GRAIN, type Part, sendInParts } from './parts.ts';
 import { checkObjectPath } from './paths.ts';
 import { checkOffset, checkRange, clamp, type Window } from './ranges.ts';
 import { type AppendOptions, StoreError, type Upload } from './store.ts';
@@ -53,6 +53,7 @@ export function createGcsUpload(parts: GcsUploadParts, path: string): Upload {
 
   /** Bytes meant for a place go there, and the session stays as it is. */
   async function appendDirectly(
+    seat: Seat,
     session: Session,
     target: string,
     source: AsyncIterable<Uint8Array>,
@@ -60,12 +61,12 @@ export function createGcsUpload(parts: GcsUploadParts, path: string): Upload {
   ): Promise<number> {
     const resumable = createResumable(calls, path, (scope) => objects.beginResumable(keys.key(target), scope));
     let small: Buffer | undefined;
-    const send = async (part: Buffer, index: number, ended: AbortSignal): Promise<void> => {
-      // In one call with the commit, if it stays alone.
-      if (index === 0 && part.length < GRAIN) small = part;
-      else await resumable.send(part, ended);
+    const send = async ({ bytes, isAll }: Part, ended: AbortSignal): Promise<void> => {
+      // In one call with the commit. A copy, so that the large buffer is free.
+      if (isAll && bytes.length < GRAIN) small = Buffer.from(bytes);
+      else await resumable.send(bytes, ended);
     };
-    const options = { onChunk, signal, length, memory, largest: chunksize, parallel: 1, before: 0, send };
+    const options = { onChunk, signal, length, memory, seat, largest: chunksize, parallel: 1, before: 0, send };
     try {
       const { bytes, broken } = await sendInParts(source, options);
       if (broken !== undefined) throw broken.error;
@@ -139,8 +140,10 @@ export function createGcsUpload(parts: GcsUploadParts, path: string): Upload {
       const { last, target, signal } = options;
       await letGo();
       const session = await need(offset, scopeOf(signal));
-      if (last === true && offset === 0 && target !== undefined) {
-        return await appendDirectly(session, target, source, options);
+      // Chunks of a resumable upload cannot be sent early to make room: where memory is short, pieces can.
+      const seat = last === true && offset === 0 && target !== undefined ? memory.joinFirmly(2 * GRAIN) : undefined;
+      if (seat !== undefined && target !== undefined) {
+        return await appendDirectly(seat, session, target, source, options);
       }
       return await appendPieces(await sessions.settle(session, scopeOf(signal)), source, options);
     },

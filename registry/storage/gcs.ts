@@ -18,7 +18,6 @@ import { createMemoryShare } from './memory-share.ts';
 import { createConnections } from './object-http.ts';
 import { baseOf, createObjectKeys } from './object-keys.ts';
 import { listFolded } from './object-list.ts';
-import { GRAIN } from './parts.ts';
 import { checkObjectPath, checkPath, isPath } from './paths.ts';
 import { checkRange } from './ranges.ts';
 import { createSemaphore } from './semaphore.ts';
@@ -61,7 +60,7 @@ export function createGcsStore(options: GcsOptions): Store {
   });
   const objects = createGcsObjects(calls, config.bucket);
   const keys = createObjectKeys(baseOf(config.rootdirectory));
-  const memory = createMemoryShare(MEMORY, 2 * GRAIN);
+  const memory = createMemoryShare(MEMORY);
   const pieces = createPieces({ objects, memory, largest: config.chunksize, newId });
   const uploads = {
     calls,

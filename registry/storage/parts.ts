@@ -1,6 +1,7 @@
 /**
  * Pushed bytes on their way to a bucket: cut into parts that are sent side by side, each from memory, so that it can be sent
- * again. How large parts get, and how many are under way, follows from this upload's share of the process's memory.
+ * again. How large parts get, and how many are under way, follows from this upload's share of the process's memory, in which
+ * it has a seat only while it holds bytes.
  */
 import type { MemoryShare, Seat } from './memory-share.ts';
 import { leavable } from './source.ts';
@@ -17,6 +18,8 @@ export interface PartsOptions {
   /** Bytes that have to come; reading ends with the first one too many. */
   readonly length: number | undefined;
   readonly memory: MemoryShare;
+  /** One that is never called back, for who cannot send parts of any size; it is left at the end. */
+  readonly seat?: Seat;
   /** Bytes of a part at most; a multiple of `GRAIN`. */
   readonly largest: number;
   /** Parts under way at once, at most. */
@@ -24,7 +27,15 @@ export interface PartsOptions {
   /** Parts that the upload has already: they get larger with the number, so that backends' limits are never met. */
   readonly before: number;
   /** Sends a part. The signal fires when it is of no use any more. Its buffer belongs to the sender. */
-  readonly send: (part: Buffer, index: number, signal: AbortSignal) => Promise<void>;
+  readonly send: (part: Part, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Part {
+  readonly bytes: Buffer;
+  /** From 0 on. */
+  readonly index: number;
+  /** Nothing came before it, and nothing follows. */
+  readonly isAll: boolean;
 }
 
 export interface Sent {
@@ -36,14 +47,15 @@ export interface Sent {
 
 /** Sends the whole source, or what came of it. Rejects only when sending fails; then some parts may lie there, others not. */
 export async function sendInParts(source: AsyncIterable<Uint8Array>, options: PartsOptions): Promise<Sent> {
-  const { onChunk, signal, length, memory } = options;
-  const seat = memory.join();
-  const sender = createSender(options, seat);
+  const { onChunk, signal, length } = options;
+  const sender = createSender(options);
   let bytes = 0;
   let broken: Sent['broken'];
   try {
     try {
-      for await (const chunk of leavable(source, signal)) {
+      for await (const chunk of givingWay(leavable(source, signal), sender)) {
+        // Before it counts as arrived: who leaves while he waits has not sent it.
+        await sender.sit();
         onChunk?.(chunk);
         bytes += chunk.length;
         if (length !== undefined && bytes > length) break;
@@ -58,11 +70,28 @@ export async function sendInParts(source: AsyncIterable<Uint8Array>, options: Pa
     return { bytes, broken };
   } finally {
     sender.close();
-    seat.leave();
   }
 }
 
-function createSender({ largest, parallel, before, send }: PartsOptions, seat: Seat) {
+type Sender = ReturnType<typeof createSender>;
+
+/** The chunks. While the next one has not come, the memory goes to whoever waits for it. */
+async function* givingWay(chunks: AsyncGenerator<Uint8Array>, sender: Sender): AsyncGenerator<Uint8Array> {
+  try {
+    for (;;) {
+      const arriving = chunks.next();
+      if (await sender.isRecalledBefore(arriving)) await sender.giveWay();
+      const { done, value } = await arriving;
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    // Not waited for: a source that hangs would not return.
+    chunks.return(undefined).catch(() => {});
+  }
+}
+
+function createSender({ largest, parallel, before, send, memory, signal, seat: firm }: PartsOptions) {
   const under = new Map<Promise<void>, number>();
   const ending = new AbortController();
   let hurry: NodeJS.Timeout | undefined;
@@ -70,11 +99,17 @@ function createSender({ largest, parallel, before, send }: PartsOptions, seat: S
   let index = 0;
   let part: Buffer | undefined;
   let filled = 0;
+  let seat = firm;
+  /** Bytes that the seat was taken for: a part that is sent, and one that is filled meanwhile. */
+  let reserved = Number.POSITIVE_INFINITY;
+
+  const leastPart = (): number => GRAIN * (1 + Math.floor((before + index) / 1000));
+  const allowance = (): number => seat?.allowance() ?? 0;
 
   /** A quarter of the share, so that some can be under way while one is filled. */
   function partSize(): number {
-    const least = GRAIN * (1 + Math.floor((before + index) / 1000));
-    const quarter = Math.floor(seat.allowance() / 4 / GRAIN) * GRAIN;
+    const least = leastPart();
+    const quarter = Math.floor(allowance() / 4 / GRAIN) * GRAIN;
     return Math.min(Math.max(least, quarter), Math.max(least, largest));
   }
 
@@ -82,15 +117,18 @@ function createSender({ largest, parallel, before, send }: PartsOptions, seat: S
     if (failed !== undefined) throw failed.error;
   }
 
+  /** Until a part of this size can be under way and the next one be filled. */
   async function room(size: number): Promise<void> {
-    const held = () => [...under.values()].reduce((sum, bytes) => sum + bytes, size);
-    while (under.size > 0 && (under.size >= parallel || held() > seat.allowance())) await Promise.race(under.keys());
+    const held = () => [...under.values()].reduce((sum, bytes) => sum + bytes, size + partSize());
+    while (under.size > 0 && (under.size >= parallel || held() > allowance())) await Promise.race(under.keys());
     throwIfFailed();
   }
 
-  async function launch(bytes: Buffer): Promise<void> {
-    await room(bytes.length);
-    const sending = send(bytes, index++, ending.signal).then(
+  async function launch(bytes: Buffer, isEnd: boolean): Promise<void> {
+    // The space that it took, all of it.
+    const space = bytes.buffer.byteLength;
+    await room(space);
+    const sending = send({ bytes, index, isAll: isEnd && index === 0 }, ending.signal).then(
       () => void under.delete(sending),
       (error: unknown) => {
         failed ??= { error };
@@ -99,11 +137,51 @@ function createSender({ largest, parallel, before, send }: PartsOptions, seat: S
         ending.abort(error);
       },
     );
-    under.set(sending, bytes.length);
+    index++;
+    under.set(sending, space);
+  }
+
+  /** Sends what has been gathered, whatever its size. */
+  async function flush(isEnd: boolean): Promise<void> {
+    const rest = part?.subarray(0, filled);
+    part = undefined;
+    filled = 0;
+    if (rest !== undefined && rest.length > 0) await launch(rest, isEnd);
+    while (under.size > 0) await Promise.race(under.keys());
+    throwIfFailed();
+  }
+
+  async function giveWay(): Promise<void> {
+    await flush(false);
+    seat?.leave();
+    seat = undefined;
   }
 
   return {
     throwIfFailed,
+    giveWay,
+
+    /** Before bytes are added. */
+    async sit(): Promise<void> {
+      throwIfFailed();
+      const needed = 2 * leastPart();
+      if (firm !== undefined || (seat !== undefined && needed <= reserved)) return;
+      await giveWay();
+      seat = await memory.join(needed, signal);
+      reserved = needed;
+    },
+
+    async isRecalledBefore(arriving: Promise<unknown>): Promise<boolean> {
+      const taken = seat;
+      if (taken === undefined || taken === firm) return false;
+      const isFirst = await new Promise<boolean>((resolve) => {
+        taken.onRecall(() => resolve(true));
+        const arrived = () => resolve(false);
+        arriving.then(arrived, arrived);
+      });
+      taken.onRecall(undefined);
+      return isFirst;
+    },
 
     async add(chunk: Uint8Array): Promise<void> {
       throwIfFailed();
@@ -117,7 +195,7 @@ function createSender({ largest, parallel, before, send }: PartsOptions, seat: S
         const full = part;
         part = undefined;
         filled = 0;
-        await launch(full);
+        await launch(full, false);
       }
     },
 
@@ -128,16 +206,14 @@ function createSender({ largest, parallel, before, send }: PartsOptions, seat: S
     },
 
     async finish(): Promise<void> {
-      if (part !== undefined && filled > 0) await launch(part.subarray(0, filled));
-      part = undefined;
-      while (under.size > 0) await Promise.race(under.keys());
-      throwIfFailed();
+      await flush(true);
     },
 
     close(): void {
       clearTimeout(hurry);
       // After a failure: whatever is still under way is left alone.
       if (under.size > 0) ending.abort(new Error('the upload has failed'));
+      seat?.leave();
     },
   };
 }

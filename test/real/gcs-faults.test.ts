@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { silent } from '../../registry/log.ts';
 import { checkGcsBucket } from '../../registry/storage/gcs-check.ts';
-import type { Store } from '../../registry/storage/store.ts';
+import type { Store, Upload } from '../../registry/storage/store.ts';
 import { bytesOf, chunksOf, KIB, MIB, pattern, patternAt, pushTo, sha256Of } from '../storage/conformance-bytes.ts';
 import type { Fault } from '../support/s3-proxy.ts';
 import { groundOf, kindOf, rejects, skip, storeOf } from './gcs-ground.ts';
@@ -159,6 +159,37 @@ describe('GCS: refusals', { skip }, () => {
     await assert.rejects(upload.commit('/object', 5), { code: 'conflict' });
     assert.equal(tries, 2);
     assert.equal(await peer.resumeUpload('/uploads/1/data').size(), 5);
+  });
+});
+
+describe('GCS: many uploads at once', { skip }, () => {
+  test('silent clients have half of the memory at most; the next one sends pieces, which can make room', async (t) => {
+    const { store, peer, proxy } = await groundOf(t);
+    const awake = Promise.withResolvers<void>();
+    async function* silent(started: () => void): AsyncGenerator<Buffer> {
+      yield Buffer.from('a');
+      started();
+      await awake.promise;
+    }
+    const session = async (name: string): Promise<Upload> =>
+      await store.beginUpload(`/uploads/${name}/data`, {
+        beside: { path: `/uploads/${name}/date`, content: Buffer.from('d') },
+      });
+    const options = { last: true, target: '/object' };
+    // 128 MiB, half of it, 512 KiB each.
+    const pushes: Promise<number>[] = [];
+    for (let count = 0; count < 128; count++) {
+      const upload = await session(String(count));
+      await new Promise<void>((started) => pushes.push(upload.append(0, silent(started), options)));
+    }
+    const upload = await session('next');
+    proxy.calls.length = 0;
+    await upload.append(0, pattern(MIB, 1), options);
+    assert.equal(proxy.calls.filter((call) => kindOf(call) === 'chunk').length, 0);
+    await upload.commit('/object', MIB);
+    assert.equal(await sha256Of((await peer.open('/object')) ?? chunksOf()), await sha256Of(pattern(MIB, 1)));
+    awake.resolve();
+    assert.deepEqual(new Set(await Promise.all(pushes)), new Set([1]));
   });
 });
 
