@@ -67,6 +67,7 @@ export const azure: Spec<AzureConfig> = refine(asWritten, (value, place) => {
   const { type, clientid, tenantid, secret } = value.credentials;
   const chosen = type !== '' ? type : value.accountkey !== undefined ? 'shared_key' : 'default_credentials';
   checkCredentials(value, chosen, place);
+  if (chosen === 'shared_key') checkKey(value.accountkey, below(place, 'accountkey'));
   return {
     type: 'azure',
     accountname: value.accountname,
@@ -83,6 +84,14 @@ export const azure: Spec<AzureConfig> = refine(asWritten, (value, place) => {
 });
 
 type Written = ReturnType<typeof asWritten.read>;
+
+/** Standard base64; what stands there is never shown. */
+function checkKey(key: string | undefined, place: Place): void {
+  if (key === undefined) return;
+  const text = key.replace(/[\r\n]/g, '');
+  if (text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text)) return;
+  fault(place, 'expected base64', "copy the account's key whole, as Azure shows it");
+}
 
 function checkCredentials(
   { accountkey, credentials }: Written,

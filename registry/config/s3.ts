@@ -93,7 +93,7 @@ const asWritten = section(keys, { doc: 'A bucket of Amazon S3, or of a server th
 export const s3: Spec<S3Config> = refine(asWritten, (value, place) => {
   const at = (name: string): Place => below(place, name);
   checkCredentials(value, at);
-  checkBucket(value.bucket, at('bucket'));
+  checkBucket(value, at('bucket'));
   const regionendpoint = endpointUrl(at('regionendpoint'), value.regionendpoint, value.secure);
   const redirectendpoint = endpointUrl(at('redirectendpoint'), value.redirectendpoint, value.secure);
   // One that cannot be read is reported, and is no wish for Amazon.
@@ -131,11 +131,26 @@ function checkCredentials({ accesskey, secretkey, sessiontoken }: Written, at: A
   }
 }
 
-function checkBucket(bucket: string, place: Place): void {
-  if (bucket === '') fault(place, 'missing', "write the bucket's name");
-  else if (/[/\s]/.test(bucket) && !bucket.startsWith('arn:')) {
+/** Amazon's rules for names; buckets from before 2018 in its first region, and those of other servers, may have others. */
+function checkBucket({ bucket, region, regionendpoint }: Written, place: Place): void {
+  if (bucket === '') {
+    fault(place, 'missing', "write the bucket's name");
+    return;
+  }
+  if (bucket.startsWith('arn:')) return;
+  if (/[/\s]/.test(bucket)) {
     const name = /^(?:s3:\/\/)?([a-z0-9.-]+)/.exec(bucket)?.[1];
     fault(place, 'expected the name of a bucket', name === undefined ? 'write my-bucket' : `write ${name}`);
+    return;
+  }
+  if (regionendpoint !== undefined && regionendpoint !== '') return;
+  const allowed = region === 'us-east-1' ? /^[A-Za-z0-9._-]{3,255}$/ : /^(?=.{3,63}$)[a-z0-9]+(?:[.-]+[a-z0-9]+)*$/;
+  if (!allowed.test(bucket) || bucket.includes('..')) {
+    fault(
+      place,
+      'no name that a bucket of Amazon can have',
+      'write 3 to 63 of a-z, 0-9, dots and hyphens, as the bucket is called',
+    );
   }
 }
 

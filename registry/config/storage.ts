@@ -85,14 +85,25 @@ function readDriver(place: Place, entries: ReadonlyMap<string, Tree>): DriverCon
     fault(at, 'unknown storage driver', didYouMean(strange, known, `write one of ${Object.keys(drivers).join(', ')}`));
   }
   if (named.length > 1) {
-    fault(place, `expected exactly one storage driver, got ${named.join(' and ')}`, 'keep one and take the other out');
-    return fallback;
+    fault(place, `expected exactly one storage driver, got ${named.join(' and ')}`, whichToKeep(named));
   }
-  const driverPlace = childOf(place, name, entries.get(name));
+  // Of several, each is read for what is wrong in it.
+  const [first] = named.map((each) => readNamed(childOf(place, each, entries.get(each)), each));
+  return first ?? fallback;
+}
+
+function readNamed(place: Place, name: string): DriverConfig {
   const remedy = droppedDrivers[name];
-  if (remedy !== undefined) fault(driverPlace, `the driver ${name} is gone since Distribution 3.0`, remedy);
+  if (remedy !== undefined) fault(place, `the driver ${name} is gone since Distribution 3.0`, remedy);
   const driver = Object.entries(drivers).find(([known]) => known === name)?.[1];
-  return driver === undefined ? fallback : driver.read(driverPlace);
+  return driver === undefined ? fallback : driver.read(place);
+}
+
+function whichToKeep(named: readonly string[]): string {
+  const others = named.length > 2 ? 'the others' : 'the other';
+  const there = named.filter((name) => !Object.hasOwn(droppedDrivers, name));
+  if (there.length === 0) return `write one of ${Object.keys(drivers).join(', ')} in their place`;
+  return there.length === 1 ? `keep ${there[0]} and take ${others} out` : `keep one and take ${others} out`;
 }
 
 const noDriver = (place: Place): void =>

@@ -11,7 +11,7 @@ import { checkConfig } from '../../registry/config-check.ts';
 import { everyKey } from './config/schema.ts';
 
 const program = join(import.meta.dirname, '../../bin/registry');
-const SECRET = 'hunter2';
+const SECRET = 'hunter22';
 
 interface Ended {
   readonly code: number;
@@ -134,7 +134,7 @@ suite('secrets are never shown', () => {
 
   /** What has to be there so that the secret's section is read. */
   const surroundings: Readonly<Record<string, string>> = {
-    s3: 'storage: {s3: {bucket: b, region: us-east-1, accesskey: a, secretkey: b}}',
+    s3: 'storage: {s3: {bucket: bbb, region: us-east-1, accesskey: a, secretkey: b}}',
     azure: 'storage: {azure: {accountname: a, container: c}}',
     gcs: 'storage: {gcs: {bucket: b}}',
   };

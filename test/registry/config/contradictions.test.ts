@@ -7,8 +7,8 @@ import { suite, test } from 'node:test';
 import type { Config } from '../../../registry/config/types.ts';
 import { configOf, type Env, faultsOf, MINIMAL, warningsOf } from './reading.ts';
 
-const S3 = 'version: 0.1\nstorage: {s3: {bucket: b, region: us-east-1, %}}';
-const OTHER = 'version: 0.1\nstorage: {s3: {bucket: b, regionendpoint: "http://minio:9000", %}}';
+const S3 = 'version: 0.1\nstorage: {s3: {bucket: bbb, region: us-east-1, %}}';
+const OTHER = 'version: 0.1\nstorage: {s3: {bucket: bbb, regionendpoint: "http://minio:9000", %}}';
 const AZURE = 'version: 0.1\nstorage: {azure: {accountname: a, container: c, %}}';
 const within = (file: string, keys: string): string => file.replace('%', keys);
 
@@ -26,15 +26,53 @@ const s3 = (config: Config) => (config.storage.driver.type === 's3' ? config.sto
 
 const rows: readonly Row[] = [
   {
-    file: 'version: 0.1\nstorage: {inmemory: , s3: {bucket: b, region: us-east-1}}',
+    file: 'version: 0.1\nstorage: {inmemory: , s3: {bucket: bbb, region: us-east-1}}',
     faults: ['storage: expected exactly one storage driver, got inmemory and s3: keep one and take the other out'],
   },
   {
-    file: 'version: 0.1\nstorage: {s3: {bucket: b, region: us-east-1}}',
+    file: 'version: 0.1\nstorage: {s3: {bucket: bbb, region: us-east-1}}',
     env: { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: '/x' },
     faults: ['storage: expected exactly one storage driver, got s3 and filesystem: keep one and take the other out'],
   },
+  {
+    file: 'version: 0.1\nstorage: {gcs: {}, s3: {bucket: my-bucket, region: nowhere}, filesystem: {maxthreads: many}}',
+    faults: [
+      'storage: expected exactly one storage driver, got gcs and s3 and filesystem: keep one and take the others out',
+      "storage.gcs.bucket: missing: write the bucket's name",
+      'storage.s3.region: no region of Amazon: write one such as us-east-1, or a regionendpoint',
+      'storage.filesystem.maxthreads: expected an integer, got "many": write 100 for the default',
+    ],
+  },
+  {
+    file: 'version: 0.1\nstorage: {oss: {}, filesystem: {}}',
+    faults: [
+      'storage: expected exactly one storage driver, got oss and filesystem: keep filesystem and take the other out',
+      "storage.oss: the driver oss is gone since Distribution 3.0: copy the tree as it is (rclone reads it) and use storage.filesystem, or use storage.s3 with OSS's S3 endpoint as regionendpoint",
+    ],
+  },
+  // The names of buckets.
+  ...['ab', 'Bucket', 'my_bucket', '-bucket', 'bucket-', 'a..b', 'x'.repeat(64)].map((bucket) => ({
+    file: `version: 0.1\nstorage: {s3: {bucket: "${bucket}", region: eu-central-1}}`,
+    faults: [
+      'storage.s3.bucket: no name that a bucket of Amazon can have: write 3 to 63 of a-z, 0-9, dots and hyphens, as the bucket is called',
+    ],
+  })),
+  ...[
+    { bucket: 'My_Bucket', region: 'us-east-1' },
+    { bucket: 'my.bucket-1', region: 'eu-central-1' },
+    { bucket: 'my--bucket', region: 'eu-central-1' },
+    { bucket: 'arn:aws:s3:eu-central-1:1:accesspoint/A', region: 'eu-central-1' },
+    { bucket: 'B_', region: 'here', regionendpoint: 'https://ceph.example.com' },
+  ].map((written) => ({
+    file: `version: 0.1\nstorage: {s3: ${JSON.stringify(written)}}`,
+    means: (c: Config) => s3(c)?.bucket,
+    is: written.bucket,
+  })),
   // Credentials.
+  ...['hunter2', 'a2V5=', 'a_V5', 'a2V5 a2V5'].map((key) => ({
+    file: within(AZURE, `accountkey: "${key}"`),
+    faults: ["storage.azure.accountkey: expected base64: copy the account's key whole, as Azure shows it"],
+  })),
   {
     file: within(S3, 'accesskey: hunter2'),
     faults: ['storage.s3.secretkey: missing, though accesskey is set: write both or neither'],
@@ -71,7 +109,7 @@ const rows: readonly Row[] = [
     ],
   },
   {
-    file: within(AZURE, 'accountkey: k'),
+    file: within(AZURE, 'accountkey: a2V5'),
     means: (c) => c.storage.driver.type === 'azure' && c.storage.driver.credentials.type,
     is: 'shared_key',
   },
@@ -92,11 +130,11 @@ const rows: readonly Row[] = [
   },
   // Amazon and others.
   {
-    file: 'version: 0.1\nstorage: {s3: {bucket: b}}',
+    file: 'version: 0.1\nstorage: {s3: {bucket: bbb}}',
     faults: ["storage.s3.region: missing: write the bucket's region, such as us-east-1, or a regionendpoint"],
   },
   {
-    file: 'version: 0.1\nstorage: {s3: {bucket: b, regionendpoint: "http://", v4auth: false}}',
+    file: 'version: 0.1\nstorage: {s3: {bucket: bbb, regionendpoint: "http://", v4auth: false}}',
     faults: ['storage.s3.regionendpoint: expected a URL with http:// or https:// and a host: write https://host:port'],
   },
   { file: within(OTHER, 'region: anywhere'), means: (c) => s3(c)?.region, is: 'anywhere' },
@@ -105,7 +143,7 @@ const rows: readonly Row[] = [
   { file: within(OTHER, 'forcepathstyle: false'), means: (c) => s3(c)?.forcepathstyle, is: false },
   { file: within(S3, 'encrypt: false'), means: (c) => s3(c)?.forcepathstyle, is: false },
   {
-    file: 'version: 0.1\nstorage: {s3: {bucket: b, regionendpoint: "minio:9000", secure: false}}',
+    file: 'version: 0.1\nstorage: {s3: {bucket: bbb, regionendpoint: "minio:9000", secure: false}}',
     means: (c) => s3(c)?.regionendpoint,
     is: 'http://minio:9000',
   },
@@ -121,7 +159,7 @@ const rows: readonly Row[] = [
     is: 'off',
   },
   {
-    file: 'version: 0.1\nstorage: {s3: {bucket: b, regionendpoint: "https://s3.amazonaws.com", v4auth: false}}',
+    file: 'version: 0.1\nstorage: {s3: {bucket: bbb, regionendpoint: "https://s3.amazonaws.com", v4auth: false}}',
     faults: ['storage.s3.v4auth: Amazon takes signature version 4 alone: take it out'],
   },
   {

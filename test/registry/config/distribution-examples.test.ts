@@ -184,7 +184,7 @@ cache: {blobdescriptor: {provider: redis}}
   },
   {
     name: 'the oldest names',
-    file: 'version: 0.1\nloglevel: warn\nstorage: {s3aws: {bucket: b, region: us-east-1}, cache: {layerinfo: inmemory}}',
+    file: 'version: 0.1\nloglevel: warn\nstorage: {s3aws: {bucket: bbb, region: us-east-1}, cache: {layerinfo: inmemory}}',
     warnings: [/^config\.yml: storage\.cache\.layerinfo: an older name of blobdescriptor: write blobdescriptor$/],
     means: (c) => [
       [c.log.level, 'warn'],

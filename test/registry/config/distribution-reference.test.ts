@@ -201,7 +201,7 @@ suite('every key of the reference of 3.1, with each driver', () => {
 
   test('with CloudFront before S3', () => {
     const file = reference(`
-storage: {s3: {bucket: b, region: us-east-1}}
+storage: {s3: {bucket: bbb, region: us-east-1}}
 middleware:
   storage:
     - name: cloudfront
@@ -283,7 +283,7 @@ reporting: {bugsnag: {apikey: k, releasestage: s, endpoint: e}, newrelic: {licen
     ],
     ['storage: inmemory\ncompatibility: {schema1: {signingkeyfile: /k, enabled: true}}', [], []],
     [
-      `storage: {azure: {accountname: a, accountkey: k, container: c, realm: core.windows.net,
+      `storage: {azure: {accountname: a, accountkey: a2V5, container: c, realm: core.windows.net,
         copy_status_poll_max_retry: 10, copy_status_poll_delay: 100ms}}`,
       [],
       [

@@ -75,7 +75,7 @@ export const cases: Readonly<Record<string, Case>> = {
   'storage.s3.accelerate': [true],
   'storage.s3.usefipsendpoint': [true],
   'storage.s3.loglevel': ['debug'],
-  'storage.s3aws': [{ bucket: 'b', region: 'us-east-1' }],
+  'storage.s3aws': [{ bucket: 'bbb', region: 'us-east-1' }],
   'storage.azure.accountname': ['other', missing],
   'storage.azure.accountkey': ['a2V5'],
   'storage.azure.container': ['other', missing],

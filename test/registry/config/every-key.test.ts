@@ -36,7 +36,7 @@ const cloudfront = { baseurl: 'https://cdn', privatekey: '/k', keypairid: 'K' };
 function surroundings(path: string): Tree {
   const [top = '', second = ''] = path.split(/[.[]/);
   const driver: Record<string, Tree> = {
-    s3: { bucket: 'b', region: 'us-east-1' },
+    s3: { bucket: 'bbb', region: 'us-east-1' },
     s3aws: {},
     azure: { accountname: 'a', container: 'c' },
     gcs: { bucket: 'b' },
