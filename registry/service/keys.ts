@@ -1,6 +1,7 @@
 /**
- * Every path in the store is made here. The tree is Distribution's; what is ours beside it is marked with *, is ignored by
- * Distribution's walks and garbage collection, and can be deleted and made again from the rest.
+ * Every path in the store is made here. The tree is Distribution's; what is ours beside it is marked with *, and is ignored by
+ * Distribution's walks and garbage collection. `_referrers` and `places` can be deleted at any time and are made again from
+ * the rest; the others speak of what is going on just now, and can go when no server and no maintenance runs.
  *
  *     /docker/registry/v2/
  *       blobs/ALG/HH/HEX/data                                bytes of layers, configurations and manifests
