@@ -41,6 +41,8 @@ export async function run(host: Host, extensions: Extensions = {}): Promise<neve
   try {
     return host.exit(await command(host, extensions));
   } catch (error) {
+    const warnings = error instanceof ConfigError ? error.warningLines : [];
+    for (const warning of warnings) console.error(`warning: ${redactText(warning)}`);
     const message = redactText(error instanceof Error ? error.message : String(error));
     console.error(error instanceof ConfigError ? message : `registry: ${message}`);
     return host.exit(1);

@@ -1,7 +1,7 @@
 /** What is wrong with a configuration, said so that a person can put it right: where, what, and what to write instead. */
 
 export interface Problem {
-  /** The key's path in the file (`http.addr`), or the name of the environment variable that set it. */
+  /** The key's path in the file (`http.addr`), or the name of the environment variable that set it, with the place in its value (`REGISTRY_HTTP: headers.a`). */
   readonly path: string;
   readonly message: string;
   readonly remedy: string;
@@ -22,13 +22,15 @@ export function formatProblem(file: string, problem: Problem): string {
   return parts.filter((part) => part !== '').join(': ');
 }
 
-/** Everything that is wrong, at once. The message holds one line for each fault. */
+/** Everything that is wrong, at once. The message holds one line for each fault, `warningLines` one for each warning. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly Fault[];
+  readonly warningLines: readonly string[];
 
-  constructor(file: string, faults: readonly Fault[]) {
+  constructor(file: string, faults: readonly Fault[], warnings: readonly Warning[] = []) {
     super(faults.map((fault) => formatProblem(file, fault)).join('\n'));
     this.faults = faults;
+    this.warningLines = warnings.map((warning) => formatProblem(file, warning));
   }
 }

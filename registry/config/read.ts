@@ -61,12 +61,14 @@ export const rootKeys = {
 export function readConfig(source: ConfigSource): { readonly config: Config; readonly warnings: readonly Warning[] } {
   const report = newReport();
   const root = parseFile(source, report);
-  if (root === undefined) throw new ConfigError(source.path, report.faults);
+  if (root === undefined) throw new ConfigError(source.path, report.faults, distinct(report.warnings));
   // The version is the file's own: a variable can't make a file of another version one of ours.
   version.read({ path: 'version', tree: root.entries.get('version'), report });
   applyEnvironment(root, { kind: 'section', keys: rootKeys }, source.env, report);
   const config = readSections(root, report, source.extensions);
-  if (report.faults.length > 0) throw new ConfigError(source.path, distinct(report.faults));
+  if (report.faults.length > 0) {
+    throw new ConfigError(source.path, distinct(report.faults), distinct(report.warnings));
+  }
   return { config: deepFreeze(config), warnings: distinct(report.warnings) };
 }
 

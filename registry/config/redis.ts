@@ -11,6 +11,7 @@ import type { RedisConfig, RedisTlsConfig } from './types.ts';
 import { bool, duration, int, list, maybeText, text } from './values.ts';
 
 const TUNING = 'take it out';
+const CALLS = 'take it out: a call is given up after 50 ms, and never repeated';
 
 /** 0 means the default, as go-redis has it; so does -1 (none there), because nothing here waits without end. */
 const timeout = (about: { readonly default: number; readonly doc: string }): Spec<number> => {
@@ -18,8 +19,7 @@ const timeout = (about: { readonly default: number; readonly doc: string }): Spe
   return {
     ...strict,
     read(place) {
-      const { tree } = place;
-      if (tree?.kind === 'scalar' && /^-[12]$/.test(tree.text)) {
+      if (isEndless(place)) {
         warn(place, 'the default is used, because nothing waits without end', 'write a duration such as 10s');
         return about.default;
       }
@@ -32,11 +32,19 @@ const timeout = (about: { readonly default: number; readonly doc: string }): Spe
 const times = (about: { readonly default: number; readonly doc: string }): Spec<number> =>
   refine(int({ ...about, min: -1 }), (value) => (value === 0 ? about.default : Math.max(0, value)));
 
+/** -1 and -2 stand for none; what has no effect needs no word about them. */
+const endless = (spec: Spec<number>): Spec<number> => ({
+  ...spec,
+  read: (place) => (isEndless(place) ? 0 : spec.read(place)),
+});
+
+const isEndless = ({ tree }: Place): boolean => tree?.kind === 'scalar' && /^-[12]$/.test(tree.text);
+
 const unused = {
   int: (doc: string) => withoutEffect(int({ default: 0, doc }), TUNING),
   bool: (doc: string) => withoutEffect(bool({ default: false, doc }), TUNING),
-  duration: (doc: string) =>
-    withoutEffect({ ...timeout({ default: 1, doc }), default: '' } satisfies Spec<number>, TUNING),
+  duration: (doc: string, remedy = TUNING) =>
+    withoutEffect({ ...endless(duration({ default: 1, doc })), default: '' } satisfies Spec<number>, remedy),
   text: (doc: string) => withoutEffect(text({ default: '', example: 'a text', doc }), TUNING),
 };
 
@@ -90,8 +98,6 @@ const pool = section(
   { doc: 'Keys of 2.x.' },
 );
 
-const READ_TIMEOUT = 3000;
-
 const asWritten = section(
   {
     addrs: list(text({ default: '', example: 'redis:6379', doc: '' }), {
@@ -106,15 +112,19 @@ const asWritten = section(
     sentinelpassword: maybeText({ example: 'its password', secret: true, doc: "That user's password." }),
     db: int({ default: 0, min: 0, doc: 'The database; a cluster has only 0.' }),
     clientname: maybeText({ example: 'registry', doc: 'The name of the connections.' }),
-    maxretries: times({ default: 3, doc: 'How often a call is tried again; -1: never.' }),
+    maxretries: withoutEffect(int({ default: 0, min: -1, doc: 'How often a call is tried again.' }), CALLS),
     dialtimeout: timeout({ default: 5000, doc: 'How long connecting may take.' }),
-    readtimeout: timeout({ default: READ_TIMEOUT, doc: 'How long an answer may take.' }),
-    writetimeout: timeout({ default: READ_TIMEOUT, doc: 'How long sending may take.' }),
+    readtimeout: unused.duration('How long an answer may take.', CALLS),
+    writetimeout: unused.duration('How long sending may take.', CALLS),
     poolsize: {
-      ...int({ default: 0, min: 0, doc: 'Connections, or calls under way, at once.' }),
-      default: '10 per CPU',
+      ...int({
+        default: 0,
+        min: 0,
+        doc: 'Calls under way at once, all over one connection to each server; fewer than 256 mean 256.',
+      }),
+      default: '256, or 10 per CPU if that is more',
     },
-    pooltimeout: timeout({ default: READ_TIMEOUT + 1000, doc: 'How long a call waits for a connection.' }),
+    pooltimeout: unused.duration('How long a call waits for a connection.', CALLS),
     maxredirects: times({ default: 3, doc: 'How often a cluster may send a call elsewhere; -1: never.' }),
     readonly: bool({ default: false, doc: 'Reads from replicas of a cluster.' }),
     routebylatency: bool({ default: false, doc: 'Reads from the nearest node of a cluster.' }),

@@ -25,7 +25,7 @@ export interface Scalar {
   readonly kind: 'scalar';
   readonly text: string;
   readonly value: string | number | boolean | null;
-  /** The environment variable that it came from, if it did. */
+  /** The environment variable that it came from, if it did, with its place in that: `REGISTRY_HTTP: headers.a`. */
   readonly env: string | undefined;
 }
 
@@ -125,7 +125,7 @@ export const isAbsent = (tree: Tree | undefined): boolean =>
 
 /**
  * The first document of a YAML text, and how many there are (0: nothing but white space and comments).
- * `env` is stamped on every node. Throws `YamlFault` with line and column.
+ * `env` is stamped on every node, with the way to it (`REGISTRY_HTTP: headers.a`). Throws `YamlFault` with line and column.
  */
 export function parseTree(text: string, env?: string): { readonly tree: Tree; readonly documents: number } {
   let documents: unknown[];
@@ -163,16 +163,22 @@ function own(node: unknown, env: string | undefined, depth: number, budget: { no
   budget.nodes -= 1;
   if (depth > MAX_DEPTH || budget.nodes < 0) throw new YamlFault('aliases make it too deep or too large');
   if (Array.isArray(node)) {
-    return { kind: 'sequence', items: node.map((item) => own(item, env, depth + 1, budget)), env };
+    const items = node.map((item, index) => own(item, within(env, depth, String(index)), depth + 1, budget));
+    return { kind: 'sequence', items, env };
   }
   if (isScalar(node)) return { ...node, env };
   if (isMapping(node)) {
     const copy: Mapping = { ...emptyMapping(env), repeated: node.repeated };
-    for (const [key, value] of node.entries) copy.entries.set(key, own(value, env, depth + 1, budget));
+    for (const [key, value] of node.entries)
+      copy.entries.set(key, own(value, within(env, depth, key), depth + 1, budget));
     return copy;
   }
   return scalar(String(node), env);
 }
+
+/** `depth` is that of the node that holds the key. */
+const within = (env: string | undefined, depth: number, key: string): string | undefined =>
+  env === undefined ? undefined : `${env}${depth === 0 ? ': ' : '.'}${key}`;
 
 const isKind = (node: unknown, kind: Tree['kind']): boolean =>
   typeof node === 'object' && node !== null && (node as { kind?: unknown }).kind === kind;

@@ -140,12 +140,8 @@ export interface RedisConfig {
   readonly sentinelpassword: string | undefined;
   readonly db: number;
   readonly clientname: string | undefined;
-  readonly maxretries: number;
   readonly dialtimeout: number;
-  readonly readtimeout: number;
-  readonly writetimeout: number;
   readonly poolsize: number;
-  readonly pooltimeout: number;
   readonly maxredirects: number;
   readonly readonly: boolean;
   readonly routebylatency: boolean;

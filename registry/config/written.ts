@@ -69,8 +69,7 @@ const healthForm = ({ storagedriver, file, http, tcp }: HealthConfig): Written =
 
 /** -1 in the file is never; 0 there would be the default. */
 const redisForm = (redis: RedisConfig): Written => ({
-  ...times(redis, ['dialtimeout', 'readtimeout', 'writetimeout', 'pooltimeout']),
-  maxretries: redis.maxretries || -1,
+  ...times(redis, ['dialtimeout']),
   maxredirects: redis.maxredirects || -1,
   tls: redis.tls && { ...redis.tls, ...(isBare(redis.tls) ? { enabled: true } : {}) },
 });

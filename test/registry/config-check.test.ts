@@ -32,11 +32,11 @@ async function fileOf(text: string): Promise<string> {
 }
 
 /** The program itself, in an environment of its own. */
-function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, command = 'config'): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(
       program,
-      ['config', ...args],
+      [command, ...args],
       { env: { PATH: '/usr/bin:/bin', ...env }, timeout: 30_000 },
       (error, ...out) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
@@ -97,6 +97,18 @@ suite('the program', () => {
         'tags.maxtags: expected an integer, got "x": write 1000 for the default',
       ].map((line) => `${path}: ${line}`),
     );
+  });
+
+  test('a fault hides no warning: both are told, as by serve', async () => {
+    const path = await fileOf('version: 0.1\nstorage: inmemory\nhttp: {net: udp, adr: ":5000"}');
+    const expected = [
+      `warning: ${path}: http.adr: unknown key, ignored: did you mean "addr"?`,
+      `${path}: http.net: expected one of tcp, unix, got "udp": write tcp for the default`,
+    ];
+    const checked = await run(['check', path]);
+    assert.deepEqual([checked.code, checked.stderr.trimEnd().split('\n')], [1, expected]);
+    const served = await run([path], {}, 'serve');
+    assert.deepEqual([served.code, served.stderr.trimEnd().split('\n')], [1, expected]);
   });
 
   const failures: readonly (readonly [string, () => readonly string[], RegExp])[] = [

@@ -394,13 +394,15 @@ function redisRows(): readonly Row[] {
       faults: ['redis.addrs.0: expected host:port: write "redis:6379"'],
     },
     {
-      file: within(used, '{}, readtimeout: -1, maxretries: -1, poolsize: 0, pool: {maxactive: 7}'),
+      file: within(used, '{}, readtimeout: -1, dialtimeout: -1, maxretries: -1, poolsize: 0, pool: {maxactive: 7}'),
       warnings: [
-        'redis.readtimeout: the default is used, because nothing waits without end: write a duration such as 10s',
+        'redis.maxretries: has no effect in this registry: take it out: a call is given up after 50 ms, and never repeated',
+        'redis.dialtimeout: the default is used, because nothing waits without end: write a duration such as 10s',
+        'redis.readtimeout: has no effect in this registry: take it out: a call is given up after 50 ms, and never repeated',
         'redis.pool: keys of 2.x: maxactive is poolsize now, the others have no effect: write poolsize',
       ],
-      means: (c) => [c.redis?.readtimeout, c.redis?.maxretries, c.redis?.poolsize],
-      is: [3000, 0, 7],
+      means: (c) => [c.redis?.dialtimeout, c.redis?.poolsize],
+      is: [5000, 7],
     },
   ];
 }

@@ -136,15 +136,14 @@ notifications:
     warnings: [
       /^config\.yml: redis\.pool: keys of 2\.x: maxactive is poolsize now/,
       /^config\.yml: redis\.addr: a key of 2\.x: write addrs/,
+      /^config\.yml: redis\.readtimeout: has no effect in this registry: take it out: a call is given up/,
+      /^config\.yml: redis\.writetimeout: has no effect in this registry/,
     ],
     means: (c) => [
       [c.storage.cache.blobdescriptor, 'redis'],
       [c.redis?.addrs, ['localhost:6379']],
       [c.redis?.poolsize, 64],
-      [
-        [c.redis?.dialtimeout, c.redis?.readtimeout, c.redis?.writetimeout],
-        [10, 10, 10],
-      ],
+      [c.redis?.dialtimeout, 10],
       [c.redis?.tls, undefined],
     ],
   },

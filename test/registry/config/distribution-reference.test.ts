@@ -174,12 +174,15 @@ function merged(below: Tree, above: Tree): Tree {
 
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** No call to Redis waits as long as the reference says. */
+const WAITING = [/: redis\.readtimeout: has no effect/, /: redis\.writetimeout: has no effect/];
+
 suite('every key of the reference of 3.1, with each driver', () => {
   for (const [name, parameters, expected] of drivers) {
     test(name, () => {
       const file = reference(`storage: {${name}: ${parameters}}`);
       assert.deepEqual(faultsOf(file), []);
-      assert.deepEqual(warningsOf(file), []);
+      each(warningsOf(file), WAITING);
       const config = configOf(file);
       assert.deepEqual(config.storage.driver, expected);
       assert.equal(config.log.reportcaller, true);
@@ -217,7 +220,10 @@ middleware:
     - {name: rewrite, options: {scheme: https, host: cdn.example.com, trimpathprefix: /b}}
 `);
     assert.deepEqual(faultsOf(file), []);
-    each(warningsOf(file), [/middleware\.storage\.0\.options\.updatefrenquency: an older name of updatefrequency/]);
+    each(warningsOf(file), [
+      ...WAITING,
+      /middleware\.storage\.0\.options\.updatefrenquency: an older name of updatefrequency/,
+    ]);
     assert.deepEqual(configOf(file).middleware.storage, [
       {
         name: 'cloudfront',
@@ -258,7 +264,7 @@ proxy: {remoteurl: https://registry-1.docker.io, username: u, password: p, exec:
     delete built.http['tls'];
     delete built.auth;
     delete built.proxy;
-    each(warningsOf(dump(built)), [/log\.hooks: has no effect/, /notifications: has no effect/]);
+    each(warningsOf(dump(built)), [...WAITING, /log\.hooks: has no effect/, /notifications: has no effect/]);
   });
 });
 

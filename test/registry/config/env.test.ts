@@ -243,7 +243,7 @@ suite('applied', () => {
 suite("faults carry the variable's name", () => {
   const faults: readonly (readonly [Env, RegExp])[] = [
     [{ REGISTRY_HTTP_DRAINTIMEOUT: 'soon' }, /^REGISTRY_HTTP_DRAINTIMEOUT: expected a duration/],
-    [{ REGISTRY_HTTP: '{draintimeout: soon}' }, /^REGISTRY_HTTP: expected a duration/],
+    [{ REGISTRY_HTTP: '{draintimeout: soon}' }, /^REGISTRY_HTTP: draintimeout: expected a duration/],
     [{ REGISTRY_HTTP: '{addr: [' }, /^REGISTRY_HTTP: not YAML: line 1, column \d+: /],
     [{ REGISTRY_PROXY_REMOTEURL: 'https://a' }, /^REGISTRY_PROXY_REMOTEURL: not supported by this version/],
     [{ REGISTRY_AUTH: 'htpasswd' }, /^REGISTRY_AUTH: the provider htpasswd is not supported/],
@@ -359,4 +359,48 @@ suite('service links of Kubernetes', () => {
   test("a key of one's own that ends like a link is no link", () => {
     assert.deepEqual(configOf(MINIMAL, { REGISTRY_LOG_FIELDS_PORT: '5000' }).log.fields, { port: 5000 });
   });
+});
+
+suite('a variable that holds a whole structure', () => {
+  const structures: readonly (readonly [env: Env, faults: readonly string[], warnings: readonly string[]])[] = [
+    [
+      { REGISTRY_HTTP: '{addr: nope, headers: {a: b}, secrt: x}' },
+      [
+        'REGISTRY_HTTP: headers.a: expected a list, got "b": write [nosniff]',
+        'REGISTRY_HTTP: addr: expected host:port, got nope: write "nope:5000"',
+      ],
+      [],
+    ],
+    [
+      { REGISTRY_HTTP: '{addr: ":5000", secrt: x, debug: {adr: x}}' },
+      [],
+      [
+        'REGISTRY_HTTP: debug.adr: unknown key, ignored: did you mean "addr"?',
+        'REGISTRY_HTTP: secrt: unknown key, ignored: did you mean "secret"?',
+      ],
+    ],
+    [
+      { REGISTRY_HEALTH: '{file: [{file: /a}, {file: /b, interval: soon}]}' },
+      [
+        'REGISTRY_HEALTH: file.1.interval: expected a duration of 0 or more, got "soon": write a number and a unit, such as 10s',
+      ],
+      [],
+    ],
+    [
+      { REGISTRY_HTTP: '{addr: ":5000"}', REGISTRY_HTTP_ADDR: 'nope' },
+      ['REGISTRY_HTTP_ADDR: expected host:port, got nope: write "nope:5000"'],
+      [],
+    ],
+    [
+      { REGISTRY_HTTP: '[a]' },
+      ['REGISTRY_HTTP: expected a map of keys, got a list: write its keys below it, indented'],
+      [],
+    ],
+  ];
+  for (const [env, faults, warnings] of structures) {
+    test(`names the place in it: ${Object.values(env).join(' ')}`, () => {
+      assert.deepEqual(faultsOf(MINIMAL, env), faults);
+      if (faults.length === 0) assert.deepEqual(warningsOf(MINIMAL, env), warnings);
+    });
+  }
 });

@@ -94,6 +94,16 @@ test('faults carry path, message and remedy apart', () => {
   );
 });
 
+test('faults come with the warnings', () => {
+  assert.throws(
+    () => readConfig({ file: `${MINIMAL}htpp: {}\nhttp: {net: udp}`, path: 'c.yml', env: {} }),
+    (error: { warningLines?: unknown }) => {
+      assert.deepEqual(error.warningLines, ['c.yml: htpp: unknown key, ignored: did you mean "http"?']);
+      return true;
+    },
+  );
+});
+
 /** A few lines that stand for a billion. */
 function bomb(): string {
   const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
