@@ -21,6 +21,7 @@ import { createReadOnlyMode } from './readonly.ts';
 import { createReport } from './report.ts';
 import { createCollections, noCollections } from './service/collections.ts';
 import { type Extensions, extend } from './service/extensions.ts';
+import { writtenRoots } from './service/keys.ts';
 import { leaseTime } from './service/lease-record.ts';
 import { createMemberCheck } from './service/lookup.ts';
 import { createServices } from './service/services.ts';
@@ -55,7 +56,7 @@ const notice = 2_000;
  */
 export async function serve(config: Config, dependencies: ServeDependencies): Promise<number> {
   const { log, accessLog, signals, extensions } = dependencies;
-  const context = { log, userAgent: `berth/${version}` };
+  const context = { log, userAgent: `berth/${version}`, folders: writtenRoots };
   const warning = await checkStore(config.storage.driver, context);
   if (warning !== undefined) log.warn({}, warning);
   const metrics = createMetrics();

@@ -6,6 +6,7 @@ import { createLeases, type Lease } from './gc/lease.ts';
 import { isDeadHere, leaseHolder } from './holder.ts';
 import { openOutput } from './log/output.ts';
 import { createLogger, type Logger } from './log.ts';
+import { writtenRoots } from './service/keys.ts';
 import { leaseTime } from './service/lease-record.ts';
 import { checkStore, openStore } from './storage/open.ts';
 import type { Store } from './storage/store.ts';
@@ -36,7 +37,7 @@ export async function upkeep<T>(
   const newId = createUuids();
   const log = createLogger(config.log, { stream: openOutput(2), instanceId: newId(), version });
   for (const { path: key, message, remedy } of warnings) log.warn({ key, remedy }, message);
-  const context = { log, userAgent: `berth/${version}` };
+  const context = { log, userAgent: `berth/${version}`, folders: writtenRoots };
   const warning = await checkStore(config.storage.driver, context);
   if (warning !== undefined) log.warn({}, warning);
   const stop = stopSignal();

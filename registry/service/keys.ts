@@ -38,13 +38,20 @@ export const placesRoot = `${root}/_berth/places`;
 export const blob = (digest: Digest): string => `${blobsRoot}/${sharded(digest)}`;
 export const blobData = (digest: Digest): string => `${blob(digest)}/data`;
 export const places = (digest: Digest): string => `${placesRoot}/${sharded(digest)}`;
-export const lease = (name: string): string => `${root}/_berth/leases/${name}`;
+const leasesRoot = `${root}/_berth/leases`;
+export const lease = (name: string): string => `${leasesRoot}/${name}`;
 
 export const pushersRoot = `${root}/_berth/pushers`;
 export const pusher = (id: string): string => `${pushersRoot}/${id}`;
 
 export const goingRoot = `${root}/_berth/going`;
 export const going = (number: string): string => `${goingRoot}/${number}`;
+
+/** Folders that whoever writes to the store has to be able to write, if they are there. */
+export const writtenRoots: readonly string[] = [
+  ...[root, blobsRoot, repositoriesRoot, `${root}/_berth`, placesRoot],
+  ...[leasesRoot, pushersRoot, goingRoot],
+];
 
 export const repository = (name: RepositoryName): string => `${repositoriesRoot}/${name}`;
 export const manifests = (name: RepositoryName): string => `${repository(name)}/_manifests`;

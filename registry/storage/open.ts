@@ -13,6 +13,8 @@ export interface StoreContext {
   readonly userAgent: string;
   /** Everything is looked at once, as maintenance does it. */
   readonly once?: boolean | undefined;
+  /** Folders of the store that are looked at before anything is served: whether this user may write there. */
+  readonly folders?: readonly string[] | undefined;
 }
 
 /**
@@ -47,10 +49,13 @@ export async function openStore(driver: DriverConfig, { log, userAgent, once }: 
 }
 
 /** Looks at what the configuration names, before anything is served: a sentence that is thrown, or a warning. */
-export async function checkStore(driver: DriverConfig, { userAgent }: StoreContext): Promise<string | undefined> {
+export async function checkStore(
+  driver: DriverConfig,
+  { userAgent, folders }: StoreContext,
+): Promise<string | undefined> {
   switch (driver.type) {
     case 'filesystem':
-      return await checkRoot(driver.rootdirectory);
+      return await checkRoot(driver.rootdirectory, folders);
     case 's3': {
       const { checkBucket } = await import('./s3-check.ts');
       return await checkBucket(driver, userAgent);
