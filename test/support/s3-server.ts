@@ -35,12 +35,15 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Starts a server, or tells why this machine cannot have one. It is ended by `stop`, and with this process. */
-export async function startS3(): Promise<S3Server | { readonly reason: string }> {
+/**
+ * Starts a server, or tells why this machine cannot have one. It is ended by `stop`, and with this process. `parent`: where
+ * its folder is made.
+ */
+export async function startS3(parent = tmpdir()): Promise<S3Server | { readonly reason: string }> {
   const found = await tools(kind);
   if ('reason' in found) return found;
   const program = Object.values(found)[0] ?? '';
-  const folder = await mkdtemp(join(tmpdir(), 'berth-s3-'));
+  const folder = await mkdtemp(join(parent, 'berth-s3-'));
   await mkdir(join(folder, 'data'));
   const port = await stablePort();
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...argumentsOf(folder, port)], {
