@@ -16,7 +16,7 @@ import { createStorageMetrics, type StorageMetrics } from './metrics/storage.ts'
 import { createUploadMetrics, type UploadMetrics } from './metrics/uploads.ts';
 
 export type { ContentCacheMetrics, DescriptorCacheMetrics } from './metrics/cache.ts';
-export type { CollectionRun, MaintenanceMetrics, PurgeRun, RunResult } from './metrics/maintenance.ts';
+export type { MaintenanceMetrics, PurgeRun, RunResult } from './metrics/maintenance.ts';
 export type { RequestRecord } from './metrics/requests.ts';
 export type { DamageKind } from './metrics/storage.ts';
 export type { UploadMetrics } from './metrics/uploads.ts';

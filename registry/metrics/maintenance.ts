@@ -1,4 +1,4 @@
-/** What became of the work that nobody asked for by a request: purging uploads, collecting garbage. */
+/** What became of the work that nobody asked for by a request: purging uploads. */
 import type { Metric } from 'prom-client';
 import { type Cell, cells, keep, reading } from './meters.ts';
 
@@ -15,22 +15,9 @@ export interface PurgeRun {
   readonly seconds: number;
 }
 
-export interface CollectionRun {
-  readonly result: RunResult;
-  readonly manifests: number;
-  readonly blobs: number;
-  /** Links of repositories to blobs. */
-  readonly links: number;
-  /** Bytes of the blobs that were deleted. */
-  readonly bytes: number;
-  readonly seconds: number;
-}
-
 export interface MaintenanceMetrics {
   /** A run of the upload purge has ended. */
   purgeEnded(run: PurgeRun): void;
-  /** A run of garbage collection inside the server has ended. */
-  collectionEnded(run: CollectionRun): void;
 }
 
 /** `now`: milliseconds since the epoch. */
@@ -55,16 +42,6 @@ export function createMaintenanceMetrics(register: (metric: Metric) => void, now
   const purgeSeconds = gauge('registry_upload_purge_duration_seconds', 'Time that the last run took.');
   const purgeTime = gauge('registry_upload_purge_last_success_timestamp_seconds', 'When the last run ended well.');
   const stored = gauge('registry_uploads_stored', 'Uploads in the storage, of all replicas, when last purged.');
-  const runs = counters('registry_garbage_collection_runs_total', 'Runs of garbage collection.', 'result');
-  const deleted = counters('registry_garbage_collection_deleted_total', 'What they deleted.', 'kind');
-  const seconds = gauge('registry_garbage_collection_duration_seconds', 'Time that the last run took.');
-  const time = gauge('registry_garbage_collection_last_success_timestamp_seconds', 'When the last run ended well.');
-  let freed = 0;
-  register(
-    reading('counter', 'registry_garbage_collection_freed_bytes_total', 'Bytes of deleted blobs.', () =>
-      freed > 0 ? freed : undefined,
-    ),
-  );
   return {
     purgeEnded(run) {
       purgeRuns(run.result, 1);
@@ -74,16 +51,6 @@ export function createMaintenanceMetrics(register: (metric: Metric) => void, now
       purgeSeconds(run.seconds);
       if (run.found !== undefined) stored(run.found - run.purged);
       if (run.result === 'done') purgeTime(now() / 1000);
-    },
-    collectionEnded(run) {
-      runs(run.result, 1);
-      if (run.result === 'skipped') return;
-      deleted('manifest', run.manifests);
-      deleted('blob', run.blobs);
-      deleted('link', run.links);
-      freed += run.bytes;
-      seconds(run.seconds);
-      if (run.result === 'done') time(now() / 1000);
     },
   };
 }
