@@ -148,6 +148,26 @@ test('a folder that the server may not write: as a read-only one; one that it ma
   });
 });
 
+test('folders of `_berth` that the server may not write: pushes go on, and the log names the folder', async (t) => {
+  if (!isRoot) return skip(t, 'a server under another user takes root');
+  const folder = await temporaryFolder(t);
+  const root = join(folder, 'data');
+  const [user, group] = [65532, 65532];
+  const own = join(root, 'docker/registry/v2/_berth');
+  await chmod(folder, 0o755);
+  // As a collection leaves them that root has run before the first push.
+  await mkdir(join(own, 'leases'), { recursive: true });
+  for (const path of [root, join(root, 'docker'), join(root, 'docker/registry'), join(root, 'docker/registry/v2')])
+    await chown(path, user, group);
+  const under = ['setpriv', `--reuid=${user}`, `--regid=${group}`, '--clear-groups', '--inh-caps=-all'];
+  await withServer(t, root, under, async ({ client, server }) => {
+    for (const way of ways) await client.pushImage('app', way, [chance.bytes(50_000)], way);
+    assert.match(server.stderr(), /_berth cannot be read and written by this user \(65532\).*chown -R 65532:65532/);
+    assert.match(server.stderr(), /\/_berth\/pushers/);
+    assert.ok(!(await readdir(own)).includes('pushers'));
+  });
+});
+
 /** What strace does to the server's system calls. */
 async function injected(t: TestContext, ...what: readonly string[]): Promise<readonly string[] | undefined> {
   const tools = await requireTool(t, 'strace');
