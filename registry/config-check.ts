@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util';
 import { dump, YAML11_SCHEMA } from 'js-yaml';
 import type { Environment } from './config/env.ts';
+import { checkFiles } from './config/files.ts';
 import { type LoadOptions, loadConfig } from './config/load.ts';
-import { formatProblem } from './config/problem.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
 import { writtenForm } from './config/written.ts';
 import { REDACTED, redactText } from './log/redact.ts';
 
@@ -37,6 +38,8 @@ export async function checkConfig(
   }
   const { config, warnings, path } = await loadConfig(asked.path, env, options);
   for (const warning of warnings) output.stderr(`warning: ${formatProblem(path, warning)}\n`);
+  const faults = await checkFiles(config, options.signal);
+  if (faults.length > 0) throw new ConfigError(path, faults);
   const shown = redacted('', writtenForm(config));
   output.stdout(
     asked.format === 'json'

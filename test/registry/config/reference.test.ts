@@ -17,7 +17,8 @@ names (\`registry serve FILE\`), else the one that \`REGISTRY_CONFIGURATION_PATH
 warned about, with the nearest known one, and ignored.
 
 \`registry config check FILE\` prints what the registry makes of it, defaults filled in, environment applied and secrets left out, as YAML
-(\`-o json\`: JSON). Warnings go to standard error. It ends with 1 if the registry would not start.
+(\`-o json\`: JSON). Warnings go to standard error. Keys and certificates that it names are read. It ends with 1 if the configuration
+keeps the registry from starting; the storage is not asked.
 
 A duration is a text such as \`10s\` or \`1h30m\`; a bare integer means nanoseconds. Parameters of a storage driver also take numbers
 and truth values as texts (\`"true"\`, \`"10485760"\`).
