@@ -5,7 +5,7 @@ import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { Pool } from 'undici';
-import { randomBlob, type randomImage } from './client.ts';
+import { createClient, digestOf, manifestType, randomBlob, type randomImage } from './client.ts';
 import type { Row } from './compare.ts';
 import { get, push } from './rows.ts';
 import { repositories, repositoryName, taggedRepository, tagName } from './s3-seed.ts';
@@ -13,6 +13,7 @@ import { bucketAccess, type Server } from './servers.ts';
 
 const MIB = 1024 * 1024;
 const registries = ['berth', 'distribution'];
+const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const deadline = { headersTimeout: 600_000, bodyTimeout: 600_000 };
 
 interface Large {
@@ -107,6 +108,45 @@ function largeRows(mebibytes: number, s3: S3Client): readonly Row[] {
   ];
 }
 
+const layersPerManifest = 40;
+
+/** Each manifest is a new one; its layers are there, and have to be looked for one by one. */
+function manyLayersRow(): Row {
+  const layers = Array.from({ length: layersPerManifest }, (_, at) => Buffer.from(`layer ${at}`));
+  const descriptors = layers.map((bytes) => ({ mediaType: layerType, digest: digestOf(bytes), size: bytes.length }));
+  const repository = 'bench/layers';
+  const filled = new Set<string>();
+  let pushed = 0;
+  return {
+    name: `manifest PUT with ${layersPerManifest} layers`,
+    connections: 1,
+    expected: 1,
+    takes: registries,
+    peers: ['distribution'],
+    async run({ name, url }, seconds) {
+      const client = createClient(url, 1);
+      for (const bytes of filled.has(name) ? [] : layers) await client.pushBlob(repository, digestOf(bytes), bytes);
+      filled.add(name);
+      const begin = performance.now();
+      let units = 0;
+      for (; performance.now() - begin < seconds * 1000; units++) {
+        const annotations = { 'org.opencontainers.image.version': String(pushed++) };
+        const manifest = {
+          schemaVersion: 2,
+          mediaType: manifestType,
+          config: descriptors[0],
+          layers: descriptors,
+          annotations,
+        };
+        await client.pushManifest(repository, 'latest', Buffer.from(JSON.stringify(manifest)));
+      }
+      const rate = units / ((performance.now() - begin) / 1000);
+      await client.close();
+      return { rate, units };
+    },
+  };
+}
+
 /** All rows. `image` was pushed to `bench/pull:latest` of both registries. */
 export function s3Rows(
   mebibytes: number,
@@ -129,6 +169,7 @@ export function s3Rows(
     asked('catalog, 100 from the middle', 1, `/v2/_catalog?n=100&last=${middle}`),
     asked('tags, 1000 of 1000', 1, tagList),
     asked('tags, 100 from the middle', 1, `${tagList}?n=100&last=${tagName(500)}`),
+    manyLayersRow(),
     { ...push('push 4 KiB image', 4096, 1), ...sides },
     { ...push('push 16 MiB image', 16 * MIB, 1), ...sides },
   ];
