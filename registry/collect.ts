@@ -11,7 +11,7 @@ import { isDeadHere } from './holder.ts';
 import { notice } from './service/collections.ts';
 import { repositoriesRoot } from './service/keys.ts';
 import { collectionLease } from './service/lease-record.ts';
-import { parseFlags, type Upkeep, upkeep } from './upkeep.ts';
+import { parseFlags, tellUsage, type Upkeep, upkeep } from './upkeep.ts';
 
 export const collectUsage = `registry garbage-collect [-d] [-m] [-q] [-o json] [--grace DURATION] [CONFIGURATION]`;
 
@@ -43,10 +43,7 @@ export async function garbageCollect(
   options: LoadOptions = {},
 ): Promise<number> {
   const asked = parse(args);
-  if (typeof asked === 'string') {
-    (asked === '' ? process.stdout : process.stderr).write(asked === '' ? help : `registry: ${asked}\n\n${help}`);
-    return asked === '' ? 0 : 1;
-  }
+  if (typeof asked === 'string') return tellUsage(asked, help);
   const work = async (kept: Upkeep): Promise<number> => {
     await requireRepositories(kept);
     // A dry run writes nothing, not even a lease.

@@ -3,7 +3,7 @@ import { parseDuration } from './config/duration.ts';
 import type { LoadOptions } from './config/load.ts';
 import { purgeUploads } from './gc/purge.ts';
 import { purgeLease } from './gc/purger.ts';
-import { parseFlags, type Upkeep, upkeep } from './upkeep.ts';
+import { parseFlags, tellUsage, type Upkeep, upkeep } from './upkeep.ts';
 
 export const purgeUsage = 'registry purge-uploads [--dry-run] [--older-than DURATION] [CONFIGURATION]';
 
@@ -31,10 +31,7 @@ export async function purgeOnce(
   options: LoadOptions = {},
 ): Promise<number> {
   const asked = parse(args);
-  if (typeof asked === 'string') {
-    (asked === '' ? process.stdout : process.stderr).write(asked === '' ? help : `registry: ${asked}\n\n${help}`);
-    return asked === '' ? 0 : 1;
-  }
+  if (typeof asked === 'string') return tellUsage(asked, help);
   const { dryRun, quiet } = asked;
   const work = async ({ config, store, log, signal, leased }: Upkeep): Promise<number> => {
     const age = asked.age ?? config.storage.maintenance.uploadpurging.age;

@@ -68,6 +68,13 @@ export async function upkeep<T>(
   }
 }
 
+/** What a command line asks for instead of work: `help` by an empty text, or to be told its fault. Gives the exit code. */
+export function tellUsage(fault: string, help: string): number {
+  if (fault === '') process.stdout.write(help);
+  else process.stderr.write(`registry: ${fault}\n\n${help}`);
+  return fault === '' ? 0 : 1;
+}
+
 /** Asked once, the process stops where it is; asked twice, it does not even say so. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();

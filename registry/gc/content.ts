@@ -19,7 +19,7 @@ export interface Found {
  * Every `ALG/HH/HEX` below `root`, page by page; what is called otherwise is nobody's to delete. `file`: the object in each
  * of these folders that is meant, or nothing if they are objects themselves. Folders without it may be among them.
  */
-export async function eachSharded(
+async function eachSharded(
   store: Store,
   root: string,
   file: string,

@@ -20,7 +20,7 @@ const legalFolder = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._
  * Where a digest that does not name content itself, such as `tarsum.v1+sha256:HEX` of the first versions, has its links in
  * `_layers/`: the separators of its algorithm are folders.
  */
-export function aliasFolders(text: string): readonly string[] {
+function aliasFolders(text: string): readonly string[] {
   const colon = text.indexOf(':');
   const algorithm = text.slice(0, colon).replaceAll(/[+.;]/g, '/');
   const encoded = text.slice(colon + 1);

@@ -19,7 +19,7 @@ interface Route {
   readonly on: Partial<Readonly<Record<Exclude<Method, 'HEAD'>, Handler>>>;
 }
 
-export function routeTable(dependencies: HttpDependencies): readonly Route[] {
+function routeTable(dependencies: HttpDependencies): readonly Route[] {
   const blobs = createBlobHandlers(dependencies);
   const uploads = createUploadHandlers(dependencies);
   const manifests = createManifestHandlers(dependencies);

@@ -9,7 +9,7 @@ const nameGrammar = new RegExp(`^${component}(?:/${component})*$`);
 const tagGrammar = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /** Characters; what Distribution and most clients allow for a name. */
-export const maxNameLength = 255;
+const maxNameLength = 255;
 
 export const isTooLong = (text: string): boolean => text.length > maxNameLength;
 

@@ -36,7 +36,7 @@ export interface UntaggingTimes {
   readonly patience: number;
 }
 
-export const untaggingTimes: UntaggingTimes = { refresh: 2_000, dead: 15_000, poll: 50, patience: 60_000 };
+const untaggingTimes: UntaggingTimes = { refresh: 2_000, dead: 15_000, poll: 50, patience: 60_000 };
 
 export interface UntaggingDependencies {
   readonly store: Store;

@@ -19,6 +19,7 @@ import { createConnections } from './object-http.ts';
 import { createObjectKeys } from './object-keys.ts';
 import { listFolded } from './object-list.ts';
 import { checkObjectPath, checkPath, isPath } from './paths.ts';
+import { inOrder } from './put-order.ts';
 import { checkRange, type Window } from './ranges.ts';
 import { createSemaphore } from './semaphore.ts';
 import { createSigned } from './signed.ts';
@@ -159,8 +160,7 @@ export async function createAzureStore(options: AzureOptions): Promise<Store> {
     async putAll(puts, options) {
       for (const { path } of puts) checkObjectPath(DRIVER, path);
       options?.signal?.throwIfAborted();
-      for (const last of [false, true]) {
-        const group = puts.filter((one) => (one.last === true) === last);
+      for (const group of inOrder(puts)) {
         await each(group, ({ path, content }) => put(path, content, options?.signal));
       }
     },

@@ -9,8 +9,32 @@ export interface Early {
   release(): void;
 }
 
+/**
+ * Hands `work`'s bytes to `target` and ends it, and `stream` with it. When one of them closes early, or the work fails, both are
+ * destroyed and the error is thrown.
+ */
+export async function sendThrough(
+  stream: Readable,
+  target: Writable,
+  work: (early: Early) => Promise<void>,
+): Promise<void> {
+  const early = leaveEarly(stream, target);
+  try {
+    await work(early);
+    await early.orElse<void>((done) => target.end(() => done(null)));
+    early.release();
+    stream.destroy();
+  } catch (error) {
+    early.release();
+    const reason = error instanceof Error ? error : new Error(String(error));
+    // The error is told here; nobody else may be listening.
+    for (const side of [stream, target]) side.on('error', () => {}).destroy(reason);
+    throw error;
+  }
+}
+
 /** A response whose connection is gone may never call back: its `close` has to be heard. */
-export function leaveEarly(stream: Readable, target: Writable): Early {
+function leaveEarly(stream: Readable, target: Writable): Early {
   let leave: (error: Error) => void = () => {};
   let reason: Error | undefined;
   const heard = (error: Error) => {

@@ -13,6 +13,7 @@ import type { Directories } from './filesystem-directories.ts';
 import type { SyncCall } from './filesystem-directory-sync.ts';
 import type { NearCalls } from './filesystem-local.ts';
 import type { Names } from './filesystem-names.ts';
+import { inOrder } from './put-order.ts';
 
 /** One file to be written, by its place on disk. */
 export interface Placing {
@@ -162,12 +163,6 @@ export function createDurableWriter(
 
 const foldersOf = (files: readonly Placing[]): ReadonlySet<string> =>
   new Set(files.map(({ location }) => dirname(location)));
-
-/** What may appear at once, and behind it what points to it. */
-const inOrder = <T extends Placing>(files: readonly T[]): readonly (readonly T[])[] =>
-  [files.filter(({ last }) => last !== true), files.filter(({ last }) => last === true)].filter(
-    (group) => group.length > 0,
-  );
 
 /** An empty directory in the target's place is damage that a new push repairs; one that holds something is not ours. */
 async function renameOver(source: string, target: string): Promise<void> {

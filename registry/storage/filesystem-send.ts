@@ -8,7 +8,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Loan } from './buffers.ts';
-import { type Done, leaveEarly } from './early.ts';
+import { type Done, sendThrough } from './early.ts';
 import type { OpenFile } from './filesystem-descriptor.ts';
 import { DRIVER } from './filesystem-names.ts';
 import type { Window } from './ranges.ts';
@@ -35,25 +35,17 @@ export interface Sending {
 export async function sendFile(stream: Readable, target: Writable, sending: Sending): Promise<void> {
   const { buffer, end } = sending.lend();
   let clean = true;
-  const early = leaveEarly(stream, target);
   try {
-    for (let { start } = sending.window; start < sending.window.end; ) {
-      clean = false;
-      const bytes = await early.orElse<number>((done) => readPart(sending, buffer, start, done));
-      const part = bytes === buffer.length ? buffer : buffer.subarray(0, bytes);
-      await early.orElse<void>((done) => target.write(part, (error) => done(error)));
-      clean = true;
-      start += bytes;
-    }
-    await early.orElse<void>((done) => target.end(() => done(null)));
-    early.release();
-    stream.destroy();
-  } catch (error) {
-    early.release();
-    const reason = error instanceof Error ? error : new Error(String(error));
-    // The error is told here; nobody else may be listening.
-    for (const side of [stream, target]) side.on('error', () => {}).destroy(reason);
-    throw error;
+    await sendThrough(stream, target, async (early) => {
+      for (let { start } = sending.window; start < sending.window.end; ) {
+        clean = false;
+        const bytes = await early.orElse<number>((done) => readPart(sending, buffer, start, done));
+        const part = bytes === buffer.length ? buffer : buffer.subarray(0, bytes);
+        await early.orElse<void>((done) => target.write(part, (error) => done(error)));
+        clean = true;
+        start += bytes;
+      }
+    });
   } finally {
     end(clean);
   }

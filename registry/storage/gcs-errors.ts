@@ -22,7 +22,7 @@ interface ErrorBody {
 }
 
 /** The service's own words, in one line; it answers in JSON, in XML, or in plain text. */
-export function wordsOf({ text }: Refusal): string {
+function wordsOf({ text }: Refusal): string {
   try {
     const { error } = JSON.parse(text) as ErrorBody;
     const message = typeof error === 'object' ? error.message : error;

@@ -19,6 +19,7 @@ import { createConnections } from './object-http.ts';
 import { baseOf, createObjectKeys } from './object-keys.ts';
 import { listFolded } from './object-list.ts';
 import { checkObjectPath, checkPath, isPath } from './paths.ts';
+import { inOrder } from './put-order.ts';
 import { checkRange } from './ranges.ts';
 import { createSemaphore } from './semaphore.ts';
 import { createSigned } from './signed.ts';
@@ -134,8 +135,7 @@ export function createGcsStore(options: GcsOptions): Store {
     async putAll(puts, options) {
       for (const { path } of puts) checkObjectPath(DRIVER, path);
       options?.signal?.throwIfAborted();
-      for (const last of [false, true]) {
-        const group = puts.filter((one) => (one.last === true) === last);
+      for (const group of inOrder(puts)) {
         await each(group, ({ path, content }) => put(path, content, options?.signal));
       }
     },

@@ -3,8 +3,9 @@ import { readMemory } from './memory-read.ts';
 import { createMemoryTree, type MemoryFile, type MemoryTree } from './memory-tree.ts';
 import { createMemoryUpload } from './memory-upload.ts';
 import { checkObjectPath, checkPath } from './paths.ts';
+import { inOrder } from './put-order.ts';
 import { checkRange, pageOf } from './ranges.ts';
-import { type Put, type Store, StoreError } from './store.ts';
+import { type Store, StoreError } from './store.ts';
 
 const DRIVER = 'inmemory';
 
@@ -67,8 +68,7 @@ export function createMemoryStore(options: MemoryOptions = {}): Store {
     async putAll(puts, options) {
       options?.signal?.throwIfAborted();
       for (const { path } of puts) checkObjectPath(DRIVER, path);
-      const isLast = ({ last = false }: Put): number => Number(last);
-      for (const { path, content } of puts.toSorted((a, b) => isLast(a) - isLast(b))) put(path, content);
+      for (const { path, content } of inOrder(puts).flat()) put(path, content);
     },
 
     async swap(path, expected, content, options) {

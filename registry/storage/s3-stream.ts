@@ -5,7 +5,7 @@
  */
 import { Readable, type Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leaveEarly } from './early.ts';
+import { sendThrough } from './early.ts';
 import { directOf } from './s3-http.ts';
 import { DRIVER } from './s3-keys.ts';
 import { type ObjectStream, StoreError } from './store.ts';
@@ -118,25 +118,15 @@ export function resumable(first: Opened, options: StreamOptions): ObjectStream {
 
   async function sendTo(target: Writable): Promise<void> {
     begun = true;
-    const early = leaveEarly(stream, target);
-    try {
-      await early.orElse<void>((done) =>
+    await sendThrough(stream, target, (early) =>
+      early.orElse<void>((done) =>
         flow({
           chunk: (bytes, more) => void target.write(bytes, (error) => (error ? done(error) : more())),
           end: () => done(null),
           fail: done,
         }),
-      );
-      await early.orElse<void>((done) => target.end(() => done(null)));
-      early.release();
-      stream.destroy();
-    } catch (error) {
-      early.release();
-      const reason = error instanceof Error ? error : new Error(String(error));
-      // The error is told here; nobody else may be listening.
-      for (const side of [stream, target]) side.on('error', () => {}).destroy(reason);
-      throw error;
-    }
+      ),
+    );
   }
 
   if (signal?.aborted === true) leave();

@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 import { allDone } from './abort.ts';
 import { baseOf, createObjectKeys } from './object-keys.ts';
 import { checkObjectPath, checkPath } from './paths.ts';
+import { inOrder } from './put-order.ts';
 import { checkRange } from './ranges.ts';
 import { createCalls } from './s3-calls.ts';
 import { createClient, deadlines, placeOf, type S3Deadlines } from './s3-client.ts';
@@ -96,8 +97,7 @@ export function createS3Store(options: S3Options): Store {
   async function putAll(puts: readonly Put[], signal: AbortSignal | undefined): Promise<void> {
     for (const { path } of puts) checkObjectPath(DRIVER, path);
     const slots = createSemaphore(WRITES);
-    for (const isLast of [false, true]) {
-      const group = puts.filter(({ last = false }) => last === isLast);
+    for (const group of inOrder(puts)) {
       await allDone(
         group.map(({ path, content }) =>
           slots.run(() => writes.put(keys.key(path), content, { path, signal }), signal),
